@@ -47,13 +47,15 @@ class Benchmark:
                 raise ValueError(f"{self.name}: query id {repeated!r} is repeated in {language}")
             for query_id in queries.ids:
                 if not self.relevance.get(query_id):
-                    raise ValueError(f"{self.name}: query {query_id!r} ({language}) has no relevant candidate")
+                    raise ValueError(
+                        f"{self.name}: query {query_id!r} ({language}) has no relevant candidate"
+                    )
         for query_id, by_language in self.relevance.items():
             for language, rows in by_language.items():
                 size = len(self.candidates.get(language, ()))
                 if not rows or min(rows) < 0 or max(rows) >= size or len(set(rows)) != len(rows):
                     raise ValueError(
-                        f"{self.name}: relevance of query {query_id!r} in {language} names rows {list(rows)}; "
+                        f"{self.name}: query {query_id!r} has relevant rows {list(rows)} in {language}; "
                         f"they must be distinct and in 0..{size - 1}"
                     )
 
@@ -69,8 +71,14 @@ class Benchmark:
         for part in (
             {language: [list(q.ids), list(q.texts)] for language, q in self.queries.items()},
             {language: list(texts) for language, texts in self.candidates.items()},
-            {q: {language: list(map(int, r)) for language, r in rows.items()} for q, rows in self.relevance.items()},
-            {q: {language: list(map(int, r)) for language, r in rows.items()} for q, rows in self.excluded.items()},
+            {
+                q: {language: list(map(int, r)) for language, r in rows.items()}
+                for q, rows in self.relevance.items()
+            },
+            {
+                q: {language: list(map(int, r)) for language, r in rows.items()}
+                for q, rows in self.excluded.items()
+            },
         ):
             digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
         return digest.hexdigest()

@@ -96,7 +96,7 @@ class ParallelCorpus:
         if all(held) or not any(held):
             documents = len({item.document for item in self.items})
             raise ValueError(
-                f"corpus {self.name!r} has {documents} documents: too few to hold out {validation:.0%} of them; "
+                f"corpus {self.name!r} has {documents} documents, too few to hold out {validation:.0%}; "
                 "give a separate validation corpus instead"
             )
         return (
