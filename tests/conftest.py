@@ -1,0 +1,22 @@
+"""What tests share: real data where it is at hand, one thread count everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The directory of real benchmarks: HYBRIDNB_DATA, or shared/data beside the checkout."""
+    directory = Path(os.environ.get("HYBRIDNB_DATA", BESIDE))
+    if not (directory / "lareqa").is_dir():
+        pytest.skip(f"no benchmark data in {directory}: set HYBRIDNB_DATA to run this test")
+    return directory
