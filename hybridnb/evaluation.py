@@ -1,0 +1,59 @@
+"""An encoder on a benchmark: its ranks table on disk, and metrics.json beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hybridnb import metrics
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.embeddings import encode_benchmark
+from hybridnb.encoder import DualEncoder
+from hybridnb.files import read_metrics, write_whole
+from hybridnb.ranking import exact_ranks, top_languages
+
+
+def evaluate(
+    encoder: DualEncoder, benchmark: Benchmark, out: Path, *, cache: Path | None = None
+) -> dict[str, Any]:
+    """All three tasks of a benchmark in one call; returns its part of metrics.json.
+
+    Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate language
+    among the first ten) and out/metrics.json: benchmark -> task -> metric -> macro-average over languages or
+    pairs, and under "by_language" the same for each. cache: where embeddings are kept, None for nowhere.
+    """
+    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache)
+    ranks = exact_ranks(benchmark, queries, candidates)
+    record(ranks, out)
+    shares = top_languages(benchmark, queries, candidates, k=10)
+    write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    return read_metrics(out)[benchmark.name]
+
+
+def record(ranks: pd.DataFrame, out: Path) -> None:
+    """Write a ranks table of one data set and bring out/metrics.json up to date."""
+    (name,) = ranks["dataset"].unique()
+    directory = out / "ranks"
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / f"{name}.parquet.part"
+    ranks.to_parquet(part, index=False)
+    part.replace(directory / f"{name}.parquet")
+    known = read_metrics(out) if (out / "metrics.json").is_file() else {}
+    known[name] = with_languages(ranks)
+    write_whole(out / "metrics.json", json.dumps(known, indent=1))
+
+
+def with_languages(ranks: pd.DataFrame) -> dict[str, Any]:
+    """task -> metric -> macro-average, and task -> "by_language" -> language or "query>candidate" -> metric."""
+    result: dict[str, Any] = dict(metrics.summary(ranks))
+    table = metrics.by_language(ranks)
+    table["key"] = table["query_language"].astype(str)
+    crossed = table["task"] == "crosslingual"
+    table.loc[crossed, "key"] += ">" + table.loc[crossed, "candidate_language"].astype(str)
+    for (task, key), rows in table.groupby(["task", "key"], observed=True):
+        values = dict(zip(rows["metric"].astype(str), rows["value"].astype(float), strict=True))
+        result[str(task)].setdefault("by_language", {})[str(key)] = values
+    return result

@@ -1,0 +1,14 @@
+"""Where things are: the checkout with notebooks/, runs/, figures/ and data/."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+HOME = Path(os.environ.get("HYBRIDNB_HOME", Path(__file__).resolve().parents[1]))
+"""The checkout; HYBRIDNB_HOME where the package was installed without `-e` or results go elsewhere."""
+
+NOTEBOOKS = HOME / "notebooks"
+RUNS = HOME / "runs"
+FIGURES = HOME / "figures"
+RESULTS = HOME / "data" / "results"

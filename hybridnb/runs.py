@@ -1,0 +1,198 @@
+"""A run: one encoder fine-tuned under one strategy and seed, with all that it left on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hybridnb.batching import Strategy
+from hybridnb.files import read_metrics, write_whole
+from hybridnb.places import RUNS
+from hybridnb.settings import Study
+
+if TYPE_CHECKING:
+    from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.encoder import DualEncoder
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left: run.json, history.csv, encoder/, ranks/, metrics.json.
+
+    Only files are read here, so that tables and figures need no model.
+    """
+
+    directory: Path
+    strategy: str
+    seed: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.strategy} seed {self.seed}"
+
+    @property
+    def encoder_directory(self) -> Path:
+        return self.directory / "encoder"
+
+    @property
+    def is_trained(self) -> bool:
+        """run.json is written last."""
+        return (self.directory / "run.json").is_file()
+
+    def is_evaluated(self, benchmark: str) -> bool:
+        return (self.directory / "metrics.json").is_file() and benchmark in self.metrics
+
+    @property
+    def info(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.directory / "run.json").read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return read_metrics(self.directory)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        return pd.read_csv(self.directory / "history.csv")
+
+    def ranks(self, benchmark: str) -> pd.DataFrame:
+        """The ranks table of a benchmark."""
+        return pd.read_parquet(self.directory / "ranks" / f"{benchmark}.parquet")
+
+    def top_languages(self, benchmark: str) -> pd.DataFrame:
+        """query_language, candidate_language, share of the first ten."""
+        return pd.read_csv(self.directory / "ranks" / f"{benchmark}.top10.csv")
+
+
+def study_runs(study: Study) -> list[Run]:
+    """The runs that a study asks for, trained or not. A run's directory names the settings it was made with."""
+    return [run_of(study, strategy, seed) for strategy in study.strategies for seed in study.seeds]
+
+
+def run_of(study: Study, strategy: str, seed: int) -> Run:
+    slug = strategy.replace("(", "-").replace(")", "")
+    name = f"{slug}-seed{seed}-{study.fingerprint(strategy, seed)}"
+    return Run(RUNS / study.name / name, strategy, seed)
+
+
+def complete(study: Study, benchmarks: Sequence[str] = ()) -> list[Run]:
+    """Every run of the study, trained and evaluated: what is missing is made first, with a word about it."""
+    benchmarks = tuple(benchmarks) or study.benchmarks
+    runs = study_runs(study)
+    missing = [run for run in runs if not run.is_trained]
+    if missing:
+        done = [run.info["seconds"] for run in runs if run.is_trained]
+        about = (
+            f"about {sum(done) / len(done) / 60:.0f} min each, as the last ones took"
+            if done
+            else "some minutes each"
+        )
+        print(
+            f"{len(missing)} of {len(runs)} runs are not trained yet; training them first ({about}):",
+            flush=True,
+        )
+    for run in missing:
+        finetune(study, Strategy.parse(run.strategy), run.seed)
+    for run in runs:
+        for benchmark in benchmarks:
+            if not run.is_evaluated(benchmark):
+                evaluate_run(run, benchmark)
+    return runs
+
+
+def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
+    """Fine-tune the study's encoder under a strategy; a finished run is returned as it is, a cut one goes on.
+
+    What `02_finetune` and `hybridnb train` call.
+    """
+    run = run_of(study, str(strategy), seed)
+    if run.is_trained:
+        return run
+    # heavy imports only where a model is made: a finished study is found finished in a second
+    from hybridnb import corpora
+    from hybridnb.batching import BatchSampler
+    from hybridnb.provenance import provenance
+    from hybridnb.training import train, validation_batches
+
+    settings = study.corpus
+    corpus = corpora.training_corpus(settings.training)
+    if settings.validation:
+        held_out = corpora.validation_corpus(settings.validation)
+    else:
+        corpus, held_out = corpus.split(settings.held_out)
+    languages = study.languages or None
+    sampler = BatchSampler(
+        corpus,
+        strategy,
+        batch_size=study.training.batch_size,
+        seed=seed,
+        languages=languages,
+        weights=settings.weights,  # type: ignore[arg-type]
+    )
+    validation = validation_batches(held_out, study.training, sampler.languages)
+    encoder = base_encoder(study, corpus, seed)
+    parameters = sum(p.numel() for p in encoder.parameters())
+    checkpoints = run.directory / "checkpoints"
+    trained = train(encoder, sampler, validation, study.training, checkpoints)
+    encoder.save(run.encoder_directory)
+    write_whole(run.directory / "history.csv", trained.history.to_csv(index=False))
+    info = {
+        "study": study.name,
+        "strategy": str(strategy),
+        "seed": seed,
+        "languages": sampler.languages,
+        "settings": {name: asdict(study)[name] for name in ("corpus", "encoder", "training")},
+        "corpora": {c.name: {"items": len(c), "sha256": c.sha256} for c in (corpus, held_out)},
+        "model": {"name": study.encoder.model, "parameters": parameters, **encoder.conventions},
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "pairs_seen": trained.steps * study.training.batch_size,
+        "seconds": trained.seconds,
+        "resumed_at_step": trained.resumed_at,
+        **provenance(),
+    }
+    write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
+    shutil.rmtree(checkpoints)
+    return run
+
+
+def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder:
+    """The encoder before fine-tuning: built from the training texts, or loaded. One for all strategies."""
+    settings = study.encoder
+    if settings.model != "small":
+        from hybridnb.encoder import DualEncoder
+
+        return DualEncoder.load(
+            settings.model,
+            pooling=settings.pooling,
+            query_prefix=settings.query_prefix,
+            passage_prefix=settings.passage_prefix,
+            max_query_length=settings.max_query_length,
+            max_passage_length=settings.max_passage_length,
+        )
+    from hybridnb.small_encoder import build_small_encoder
+
+    texts = (text for item in corpus.items for text in (*item.queries.values(), *item.passages.values()))
+    return build_small_encoder(
+        texts,
+        vocabulary=settings.vocabulary,
+        layers=settings.layers,
+        hidden=settings.hidden,
+        heads=settings.heads,
+        seed=seed,
+    )
+
+
+def evaluate_run(run: Run, benchmark: str) -> None:
+    """Rank a benchmark with the run's encoder, and keep the ranks and metrics in the run."""
+    from hybridnb import corpora
+    from hybridnb.encoder import DualEncoder
+    from hybridnb.evaluation import evaluate
+
+    evaluate(DualEncoder.load(str(run.encoder_directory)), corpora.benchmark(benchmark), run.directory)
