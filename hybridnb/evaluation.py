@@ -21,8 +21,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; returns its part of metrics.json.
 
-    Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate language
-    among the first ten) and out/metrics.json: benchmark -> task -> metric -> macro-average over languages or
+    Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate
+    language among the first ten) and out/metrics.json: benchmark -> task -> metric -> macro-average over languages or
     pairs, and under "by_language" the same for each. cache: where embeddings are kept, None for nowhere.
     """
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache)
@@ -47,7 +47,7 @@ def record(ranks: pd.DataFrame, out: Path) -> None:
 
 
 def with_languages(ranks: pd.DataFrame) -> dict[str, Any]:
-    """task -> metric -> macro-average, and task -> "by_language" -> language or "query>candidate" -> metric."""
+    """task -> metric -> macro-average; task -> "by_language" -> language or "query>candidate" -> metric."""
     result: dict[str, Any] = dict(metrics.summary(ranks))
     table = metrics.by_language(ranks)
     table["key"] = table["query_language"].astype(str)

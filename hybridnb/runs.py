@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hybridnb.batching import Strategy
 from hybridnb.files import read_metrics, write_whole
@@ -17,6 +19,7 @@ from hybridnb.places import RUNS
 from hybridnb.settings import Study
 
 if TYPE_CHECKING:
+    from hybridnb.corpora.benchmark import Benchmark
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoder import DualEncoder
 
@@ -71,7 +74,7 @@ class Run:
 
 
 def study_runs(study: Study) -> list[Run]:
-    """The runs that a study asks for, trained or not. A run's directory names the settings it was made with."""
+    """The runs that a study asks for, trained or not; a run's directory tells its settings apart."""
     return [run_of(study, strategy, seed) for strategy in study.strategies for seed in study.seeds]
 
 
@@ -115,17 +118,11 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
     if run.is_trained:
         return run
     # heavy imports only where a model is made: a finished study is found finished in a second
-    from hybridnb import corpora
     from hybridnb.batching import BatchSampler
     from hybridnb.provenance import provenance
     from hybridnb.training import train, validation_batches
 
-    settings = study.corpus
-    corpus = corpora.training_corpus(settings.training)
-    if settings.validation:
-        held_out = corpora.validation_corpus(settings.validation)
-    else:
-        corpus, held_out = corpus.split(settings.held_out)
+    corpus, held_out = training_data(study)
     languages = study.languages or None
     sampler = BatchSampler(
         corpus,
@@ -133,7 +130,7 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
         batch_size=study.training.batch_size,
         seed=seed,
         languages=languages,
-        weights=settings.weights,  # type: ignore[arg-type]
+        weights=study.corpus.weights,  # type: ignore[arg-type]
     )
     validation = validation_batches(held_out, study.training, sampler.languages)
     encoder = base_encoder(study, corpus, seed)
@@ -160,6 +157,22 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
     write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
     shutil.rmtree(checkpoints)
     return run
+
+
+def training_data(study: Study) -> tuple[ParallelCorpus, ParallelCorpus]:
+    """(training, validation) corpora of a study."""
+    from hybridnb import corpora
+
+    settings = study.corpus
+    reading: dict[str, Any] = {}
+    if settings.exclude_sources:
+        reading["exclude_sources"] = settings.exclude_sources
+    if settings.context != "never":
+        reading["context"] = settings.context
+    corpus = corpora.training_corpus(settings.training, **reading)
+    if settings.validation:
+        return corpus, corpora.validation_corpus(settings.validation)
+    return corpus.split(settings.held_out)
 
 
 def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder:
@@ -195,4 +208,27 @@ def evaluate_run(run: Run, benchmark: str) -> None:
     from hybridnb.encoder import DualEncoder
     from hybridnb.evaluation import evaluate
 
-    evaluate(DualEncoder.load(str(run.encoder_directory)), corpora.benchmark(benchmark), run.directory)
+    evaluate(DualEncoder.load(str(run.encoder_directory)), corpora.load_benchmark(benchmark), run.directory)
+
+
+def passage_vectors(
+    runs: Sequence[Run], benchmark: Benchmark, passages: int
+) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
+    """(strategy -> vectors [texts, d], language of each text) of some candidates of every language.
+
+    Of each strategy the first seed's encoder is taken; candidates are spread evenly over each list.
+    """
+    from hybridnb.encoder import DualEncoder
+
+    texts: list[str] = []
+    languages: list[str] = []
+    for language, candidates in benchmark.candidates.items():
+        rows = np.linspace(0, len(candidates) - 1, min(passages, len(candidates))).astype(int)
+        texts += [candidates[row] for row in rows]
+        languages += [language] * len(rows)
+    vectors = {}
+    for run in runs:
+        if run.strategy not in vectors:
+            encoder = DualEncoder.load(str(run.encoder_directory))
+            vectors[run.strategy] = encoder.encode(texts, "passage", progress=False)
+    return vectors, languages

