@@ -1,0 +1,180 @@
+"""Line-based files, plain or gzipped, with errors that name file, line and field.
+
+Every reader of lines goes the same way:
+
+    bad = BadRows(skip=skip_bad)
+    for number, row in json_lines(path, bad):
+        try:
+            check_fields(row, {"id", "text"}, set(), path, number)
+            texts.append(check_text(row["text"], path, number, "text"))
+        except BadRow as error:
+            bad.add(error)  # raised again unless bad rows are to be skipped
+    bad.warn()
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import warnings
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, cast
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class BadRow(ValueError):
+    """One row that cannot be used: "FILE, line N, field F: what is wrong; remedy".
+
+    line counts from 1; line and field are None where the trouble is not with one of them.
+    """
+
+    def __init__(
+        self, path: str | Path, line: int | None, field: str | None, problem: str, remedy: str
+    ) -> None:
+        where = str(path)
+        if line is not None:
+            where += f", line {line}"
+        if field is not None:
+            where += f", field {field}"
+        super().__init__(f"{where}: {problem}; {remedy}")
+        self.path = str(path)
+        self.line = line
+        self.field = field
+        self.problem = problem
+        self.remedy = remedy
+
+
+class BadRowsWarning(UserWarning):
+    """Rows were skipped; `rows` has them all, the message the count and the first few."""
+
+    def __init__(self, report: str, rows: Sequence[BadRow]) -> None:
+        super().__init__(report)
+        self.rows = tuple(rows)
+
+
+class BadRows:
+    """The bad rows met by a reader. skip: collect them; otherwise the first one is raised."""
+
+    def __init__(self, *, skip: bool) -> None:
+        self.skip = skip
+        self.rows: list[BadRow] = []
+
+    def add(self, error: BadRow) -> None:
+        """Record the error, or raise it where bad rows are not to be skipped."""
+        if not self.skip:
+            raise error
+        self.rows.append(error)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[BadRow]:
+        return iter(self.rows)
+
+    def report(self, first: int = 5) -> str:
+        """The count and the first few, one a line; "" where there are none."""
+        if not self.rows:
+            return ""
+        lines = [f"{len(self.rows)} bad row{'s' if len(self.rows) > 1 else ''} skipped:"]
+        lines += [f"  {error}" for error in self.rows[:first]]
+        if len(self.rows) > first:
+            lines.append(f"  ... and {len(self.rows) - first} more")
+        return "\n".join(lines)
+
+    def warn(self) -> None:
+        """Issue the report as a BadRowsWarning, where there is anything to report."""
+        if self.rows:
+            warnings.warn(BadRowsWarning(self.report(), self.rows), stacklevel=3)
+
+
+RAISE = BadRows(skip=False)
+
+
+def numbered_lines(path: str | Path, bad: BadRows = RAISE) -> Iterator[tuple[int, str]]:
+    """(line number from 1, decoded line without its end) of a UTF-8 file, gzipped or not.
+
+    Gzip is known by its first bytes, not by the name. Only "\\n" (and "\\r\\n") ends a line.
+    BadRow: a line that is not UTF-8; a gzip that is truncated or damaged (its readable lines come first).
+    """
+    path = Path(path)
+    with path.open("rb") as raw:
+        compressed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if compressed else raw
+        number = 0
+        while True:
+            try:
+                data = stream.readline()
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                what = "ends too early" if isinstance(error, EOFError) else "is damaged"
+                bad.add(BadRow(path, number + 1, None, f"the gzip {what} ({error})", "fetch the file again"))
+                return
+            if not data:
+                return
+            number += 1
+            try:
+                yield number, data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                problem = f"not UTF-8 (byte {data[error.start]:#04x} at {error.start})"
+                bad.add(BadRow(path, number, None, problem, "convert the file with `iconv -t UTF-8`"))
+
+
+def json_lines(path: str | Path, bad: BadRows = RAISE) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of a JSONL file, gzipped or not; blank lines are passed over.
+
+    BadRow: what `numbered_lines` finds; a line that is not JSON, not an object, or repeats a key.
+    """
+    for number, line in numbered_lines(path, bad):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, object_pairs_hook=_without_repeats)
+            if not isinstance(row, dict):
+                raise ValueError(f"a {type(row).__name__}, not an object")
+        except (ValueError, RecursionError) as error:
+            bad.add(BadRow(path, number, None, f"not a JSON row ({error})", "write one object a line"))
+        else:
+            yield number, row
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+    return row
+
+
+def check_fields(
+    row: Collection[str], required: set[str], optional: set[str], path: str | Path, line: int | None
+) -> None:
+    """BadRow for the first required field that is missing or the first field that is not known."""
+    for field in sorted(required.difference(row)):
+        raise BadRow(path, line, field, "missing", f"give every row {', '.join(sorted(required))}")
+    for field in sorted(set(row) - required - optional):
+        known = ", ".join(sorted(required | optional))
+        raise BadRow(path, line, field, "not a known field", f"rename or remove it (known: {known})")
+
+
+def check_text(value: object, path: str | Path, line: int | None, field: str) -> str:
+    """The value, if it is text with something in it that can be encoded; BadRow otherwise."""
+    if not isinstance(value, str):
+        problem = f"is {type(value).__name__}, not text"
+    elif not value.strip():
+        problem = "is empty"
+    elif not _encodable(value):
+        problem = "has half a surrogate pair, which is no character"
+    else:
+        return value
+    raise BadRow(path, line, field, problem, "give a non-empty string or remove the row")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""SQuAD's JSON, as LAReQA and SQuADShifts publish it: data > paragraphs > context and qas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .lines import BadRow
+
+
+def paragraphs(path: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(place in the file, article, paragraph) of every paragraph.
+
+    BadRow: a file that is not UTF-8, not JSON or cut off; an article or paragraph that is no object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BadRow(path, None, None, f"not a JSON file ({error})", "fetch it again") from error
+    for a, article in enumerate(member(content, "data", list, path, "")):
+        for p, paragraph in enumerate(member(article, "paragraphs", list, path, f"data[{a}]")):
+            yield f"data[{a}].paragraphs[{p}]", article, paragraph
+
+
+def member(row: Any, name: str, kind: type, path: Path, where: str, line: int | None = None) -> Any:
+    """row[name], which must be of this kind; BadRow with the place in the file otherwise."""
+    field = f"{where}.{name}".lstrip(".")
+    if not isinstance(row, dict) or name not in row:
+        raise malformed(path, field, "missing", line)
+    if not isinstance(row[name], kind):
+        raise malformed(path, field, f"is {type(row[name]).__name__}, not {kind.__name__}", line)
+    return row[name]
+
+
+def malformed(path: Path, field: str, problem: str, line: int | None = None) -> BadRow:
+    return BadRow(path, line, field, problem, "the file is not in the published format, fetch it again")
