@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybridnb import __version__
+
+if TYPE_CHECKING:
+    from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
 
@@ -99,12 +103,13 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _study(parsed: argparse.Namespace) -> Any:
+def _study(parsed: argparse.Namespace) -> Study:
     from hybridnb.settings import Study
 
     overrides: dict[str, Any] = {}
     if parsed.corpus:
-        overrides["corpus.training"] = parsed.corpus
+        # validation goes with the corpus: a share of its documents, unless --set names another
+        overrides |= {"corpus.training": parsed.corpus, "corpus.validation": ""}
     if parsed.benchmark:
         overrides["benchmarks"] = parsed.benchmark
     if parsed.model:
@@ -172,11 +177,24 @@ def _describe(parsed: argparse.Namespace) -> None:
             for name, text in names.items():
                 print(f"  {name:<12} {text}")
         return
-    described = corpora.load(parsed.name, directory=parsed.data, skip_bad=parsed.skip_bad)
+    # a name is a benchmark where it is both, as cldr
+    known = parsed.name in corpora.BENCHMARKS
+    load = corpora.load_benchmark if known else _corpus_reader(parsed.name)
+    options = {"skip_bad": True} if parsed.skip_bad else {}
+    data = load(parsed.name, directory=parsed.data, **options)
+    values = to_dict(data)
     if parsed.json:
-        print(json.dumps(to_dict(described), ensure_ascii=False, indent=1))
-    else:
-        print(describe(described))
+        print(json.dumps(values, ensure_ascii=False, indent=1))
+        return
+    print(f"{values['name']} ({values['kind']}), sha256 {values['sha256']}\n")
+    print(describe(data).round(1).to_string())
+
+
+def _corpus_reader(name: str) -> Callable[..., ParallelCorpus]:
+    from hybridnb import corpora
+
+    only_validation = name in corpora.VALIDATION and name not in corpora.TRAINING
+    return corpora.validation_corpus if only_validation else corpora.training_corpus
 
 
 if __name__ == "__main__":

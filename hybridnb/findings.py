@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from hybridnb.batching import Strategy
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.runs import Run
 from hybridnb.tables import by_strategy
 
@@ -34,7 +36,7 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
     by_seed = scores.set_index(["strategy", "seed"])
     rows = []
     for column, other, higher in claims:
-        mono, mixed = by_seed.loc["X-X-mono", column], by_seed.loc[other, column]
+        mono, mixed = by_seed[column].xs("X-X-mono"), by_seed[column].xs(other)
         seeds = mono.index.intersection(mixed.index)
         held = (mixed[seeds] > mono[seeds]) if higher else (mixed[seeds] < mono[seeds])
         rows.append(
@@ -99,9 +101,16 @@ def training(run: Run, history: pd.DataFrame) -> str:
     )
 
 
-def corpus(items: int, languages: Sequence[str], shared_queries: int, shared_passages: int, name: str) -> str:
-    """What a corpus is good for, as Markdown."""
+def corpus(corpus: ParallelCorpus, benchmark: Benchmark, leaks: pd.DataFrame) -> str:
+    """What a corpus is good for, and what of the benchmark stands in it, as Markdown."""
+    index = corpus.index
+    everywhere = int((index.has_query & index.has_passage).all(1).sum())
+    exact = leaks[leaks["kind"] == "exact"].drop_duplicates(["part", "language", "benchmark_id"])
+    found = exact["part"].value_counts()
+    asked = sum(len(queries) for queries in benchmark.queries.values())
+    pool = sum(len(texts) for texts in benchmark.candidates.values())
     return (
-        f"**{name}** has {items:,} training items in {len(languages)} languages; "
-        f"{shared_queries:,} questions and {shared_passages:,} passages of the benchmark stand in it word for word."
+        f"**{corpus.name}** has {len(corpus):,} items in {len(corpus.languages)} languages, {everywhere:,} of them in "
+        f"all ({everywhere / len(corpus):.0%}). Of **{benchmark.name}**, {found.get('query', 0):,} of {asked:,} "
+        f"questions and {found.get('passage', 0):,} of {pool:,} candidates stand in it word for word."
     )

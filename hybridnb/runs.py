@@ -183,7 +183,7 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
 
         return DualEncoder.load(
             settings.model,
-            pooling=settings.pooling,
+            pooling=settings.pooling,  # type: ignore[arg-type]
             query_prefix=settings.query_prefix,
             passage_prefix=settings.passage_prefix,
             max_query_length=settings.max_query_length,

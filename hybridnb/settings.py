@@ -131,7 +131,9 @@ class Study:
         for dotted, value in (overrides or {}).items():
             _set(table, dotted, value)
         if overrides and "name" not in overrides:
-            table["name"] += "".join(f"-{_slug(dotted, value)}" for dotted, value in overrides.items())
+            table["name"] += "".join(
+                f"-{_slug(dotted, value)}" for dotted, value in overrides.items() if value != ""
+            )
         return _read(cls, table, str(path), "")
 
     def fingerprint(self, strategy: str, seed: int) -> str:

@@ -52,18 +52,13 @@ def with_spread(table: pd.DataFrame) -> pd.DataFrame:
     """`scores` as text: mean over seeds, and half the range between seeds where there are several."""
     mean = by_strategy(table)
     half = (by_strategy(table, "max") - by_strategy(table, "min")) / 2
-    several = table["seed"].nunique() > 1
-
-    def cell(strategy: str, column: str) -> str:
+    text = mean.copy().astype(object)
+    for column in mean:
         digits = 0 if column == "rank distance" else 3
-        text = f"{mean.loc[strategy, column]:.{digits}f}"
-        return f"{text} ± {half.loc[strategy, column]:.{digits}f}" if several else text
-
-    strategies = [str(strategy) for strategy in mean.index]
-    return pd.DataFrame(
-        {column: [cell(strategy, column) for strategy in strategies] for column in map(str, mean.columns)},
-        index=mean.index,
-    )
+        text[column] = mean[column].map(f"{{:.{digits}f}}".format)
+        if table["seed"].nunique() > 1:
+            text[column] += half[column].map(f" ± {{:.{digits}f}}".format)
+    return text
 
 
 def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> pd.DataFrame:

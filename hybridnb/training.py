@@ -132,7 +132,8 @@ class BatchTrainer(Trainer):
     def __init__(
         self, *, collate: Collator, temperature: float, validation: dict[str, StepDataset], **arguments: Any
     ) -> None:
-        super().__init__(data_collator=collate, **arguments)
+        # the Trainer wants an evaluation data set, though `evaluate` goes through `validation` itself
+        super().__init__(data_collator=collate, eval_dataset=next(iter(validation.values())), **arguments)
         self.collate, self.temperature, self.validation = collate, temperature, validation
 
     def compute_loss(

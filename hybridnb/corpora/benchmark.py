@@ -66,11 +66,14 @@ class Benchmark:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of every query, candidate and judgement."""
+        """Hash of every query, candidate and judgement; candidates read from disk may bring their own."""
         digest = hashlib.sha256()
         for part in (
             {language: [list(q.ids), list(q.texts)] for language, q in self.queries.items()},
-            {language: list(texts) for language, texts in self.candidates.items()},
+            {
+                language: getattr(texts, "sha256", None) or list(texts)
+                for language, texts in self.candidates.items()
+            },
             {
                 q: {language: list(map(int, r)) for language, r in rows.items()}
                 for q, rows in self.relevance.items()

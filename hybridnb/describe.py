@@ -1,0 +1,174 @@
+"""What is in a benchmark or a training corpus: counts and lengths by language, coverage of language pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+
+ALL = "*"  # the row of all languages together
+MOST = 100_000  # texts of a language that are measured; of more, so many evenly spaced ones
+
+
+def describe(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
+    """One row a language, and "*" for all of them; index: language. Lengths are means in characters.
+
+    Benchmark: queries, candidates ("*": the pool of the multilingual task), relevant (mean number of
+    relevant candidates of a query, in all languages), query_characters, candidate_characters.
+    ParallelCorpus: items (with any text in the language), queries, passages, query_characters,
+    passage_characters.
+    Lengths of more than 100,000 texts are those of 100,000 evenly spaced ones. A mean of nothing is NaN.
+    """
+    rows = _of_benchmark(data) if isinstance(data, Benchmark) else _of_corpus(data)
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "language"
+    return table
+
+
+def language_pairs(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
+    """How many queries of a language (index) have an answer in a language (columns).
+
+    Of a benchmark: queries with a relevant candidate there; of a corpus: items with that query and passage.
+    """
+    if isinstance(data, Benchmark):
+        counts = {
+            asked: {
+                language: sum(language in data.relevance[query_id] for query_id in queries.ids)
+                for language in sorted(data.candidates)
+            }
+            for asked, queries in sorted(data.queries.items())
+        }
+    else:
+        index = data.index
+        counts = {
+            asked: {
+                language: int(np.count_nonzero(index.has_query[:, a] & index.has_passage[:, b]))
+                for b, language in enumerate(index.languages)
+            }
+            for a, asked in enumerate(index.languages)
+        }
+    table = pd.DataFrame.from_dict(counts, orient="index")
+    return table.rename_axis(index="query_language", columns="passage_language")
+
+
+def sources(corpus: ParallelCorpus) -> pd.Series[int]:
+    """Items of each source, the largest first; index: source."""
+    counts = np.bincount(corpus.index.source_of, minlength=len(corpus.index.sources))
+    named = pd.Series(counts, index=pd.Index(corpus.index.sources, name="source"), name="items")
+    return named.sort_values(ascending=False, kind="stable")
+
+
+def item_table(item: Item) -> pd.DataFrame:
+    """One item in every language it exists in; index: language, columns: query, passage."""
+    languages = sorted({*item.queries, *item.passages})
+    texts = {code: (item.queries.get(code, ""), item.passages.get(code, "")) for code in languages}
+    table = pd.DataFrame.from_dict(texts, orient="index", columns=["query", "passage"])
+    return table.rename_axis(index="language")
+
+
+def lengths(corpus: ParallelCorpus) -> pd.DataFrame:
+    """One row a text: language, part (queries, passages), characters; of 10,000 evenly spaced items at most."""
+    positions = np.unique(np.linspace(0, len(corpus) - 1, min(len(corpus), 10_000)).astype(int))
+    rows = [
+        (language, part, len(text))
+        for item in (corpus[int(position)] for position in positions)
+        for part, texts in (("queries", item.queries), ("passages", item.passages))
+        for language, text in sorted(texts.items())
+    ]
+    table = pd.DataFrame(rows, columns=["language", "part", "characters"])
+    return table.sort_values(["part", "language"], ascending=[False, True], kind="stable")
+
+
+def to_dict(data: Benchmark | ParallelCorpus) -> dict[str, Any]:
+    """All of it for JSON: name, kind, sha256, totals, languages, language pairs; sources of a corpus."""
+    table = describe(data).astype(object)
+    languages = table.where(table.notna(), None).to_dict(orient="index")
+    result: dict[str, Any] = {
+        "name": data.name,
+        "kind": "benchmark" if isinstance(data, Benchmark) else "corpus",
+        "sha256": data.sha256,
+        "all": languages.pop(ALL),
+        "languages": languages,
+        "pairs": language_pairs(data).to_dict(orient="index"),
+    }
+    if isinstance(data, ParallelCorpus):
+        result["sources"] = {str(source): int(items) for source, items in sources(data).items()}
+    return result
+
+
+def _of_benchmark(benchmark: Benchmark) -> dict[str, dict[str, float | int]]:
+    rows: dict[str, dict[str, float | int]] = {}
+    relevant_of: dict[str, list[int]] = {}
+    for language in benchmark.languages:
+        queries = benchmark.queries.get(language)
+        candidates = benchmark.candidates.get(language, ())
+        ids = queries.ids if queries else ()
+        relevant_of[language] = [sum(map(len, benchmark.relevance[i].values())) for i in ids]
+        rows[language] = {
+            "queries": len(ids),
+            "candidates": len(candidates),
+            "relevant": _mean(relevant_of[language]),
+            "query_characters": _characters(queries.texts if queries else ()),
+            "candidate_characters": _characters(candidates),
+        }
+    rows[ALL] = {
+        "queries": sum(int(row["queries"]) for row in rows.values()),
+        "candidates": sum(int(row["candidates"]) for row in rows.values()),
+        "relevant": _mean([count for counts in relevant_of.values() for count in counts]),
+        "query_characters": _weighted(rows, "query_characters", "queries"),
+        "candidate_characters": _weighted(rows, "candidate_characters", "candidates"),
+    }
+    return rows
+
+
+def _of_corpus(corpus: ParallelCorpus) -> dict[str, dict[str, float | int]]:
+    index = corpus.index
+    lengths: dict[tuple[str, str], list[int]] = {}
+    for position in _spaced(len(corpus)):
+        item = corpus[position]
+        for part, texts in (("query", item.queries), ("passage", item.passages)):
+            for language, text in texts.items():
+                lengths.setdefault((part, language), []).append(len(text))
+    rows: dict[str, dict[str, float | int]] = {}
+    for column, language in enumerate(index.languages):
+        has_any = index.has_query[:, column] | index.has_passage[:, column]
+        rows[language] = {
+            "items": int(has_any.sum()),
+            "queries": int(index.has_query[:, column].sum()),
+            "passages": int(index.has_passage[:, column].sum()),
+            "query_characters": _mean(lengths.get(("query", language), [])),
+            "passage_characters": _mean(lengths.get(("passage", language), [])),
+        }
+    rows[ALL] = {
+        "items": len(corpus),
+        "queries": int(index.has_query.sum()),
+        "passages": int(index.has_passage.sum()),
+        "query_characters": _weighted(rows, "query_characters", "queries"),
+        "passage_characters": _weighted(rows, "passage_characters", "passages"),
+    }
+    return rows
+
+
+def _spaced(size: int) -> list[int]:
+    """All positions, or MOST evenly spaced ones."""
+    return list(range(size)) if size <= MOST else np.linspace(0, size - 1, MOST, dtype=np.int64).tolist()
+
+
+def _characters(texts: Sequence[str]) -> float:
+    return _mean([len(texts[position]) for position in _spaced(len(texts))])
+
+
+def _mean(values: Sequence[int]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _weighted(rows: dict[str, dict[str, float | int]], mean: str, count: str) -> float:
+    """The mean over all texts from the means of the languages that have one."""
+    counted = [row for row in rows.values() if row[count] and not np.isnan(row[mean])]
+    total = sum(row[count] for row in counted)
+    return sum(row[mean] * row[count] for row in counted) / total if total else float("nan")

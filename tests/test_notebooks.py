@@ -1,0 +1,75 @@
+"""The notebooks as papermill meets them: parameters checked before any work, a clean shape in the repository."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import papermill
+import pytest
+
+from hybridnb.notebooks import check_parameters, steps
+from hybridnb.places import NOTEBOOKS
+from hybridnb.settings import Study
+
+TYPES = {"study": str, "alpha": float, "seed": int, "languages": list}
+GIVEN = {"study": "quick", "alpha": 0.5, "seed": 0, "languages": ["en"]}
+
+
+@pytest.mark.parametrize("value", [0.25, 1])
+def test_good_parameters_pass(value):
+    injected = f"# Parameters\nalpha = {value}\n"
+    check_parameters({**GIVEN, "alpha": value, "In": ["", "alpha = 0.5", injected]}, **TYPES)
+    check_parameters(GIVEN, **TYPES)
+
+
+def test_an_unknown_parameter_is_an_error():
+    with pytest.raises(ValueError, match="unknown parameter 'aplha'; did you mean 'alpha'"):
+        check_parameters({**GIVEN, "aplha": 1, "In": ["", "# Parameters\naplha = 1\n"]}, **TYPES)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("alpha", "0.5"), ("seed", 0.5), ("seed", True), ("languages", "en,de"), ("study", 3)]
+)
+def test_a_mistyped_parameter_is_an_error(name, value):
+    with pytest.raises(ValueError, match=f"parameter {name} is"):
+        check_parameters({**GIVEN, name: value}, **TYPES)
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+class TestCommitted:
+    def test_opens_anywhere(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert notebook.metadata.kernelspec.name == "python3"
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+        assert all(len(cell.source.splitlines()) <= 20 for cell in code)
+        assert notebook.cells[0].source.startswith("# ")
+        assert "?" in notebook.cells[0].source.splitlines()[0], "a notebook starts with its question"
+
+    def test_is_committed_executed_without_errors(self, path):
+        outputs = [o for c in json.loads(path.read_text())["cells"] for o in c.get("outputs", [])]
+        assert outputs
+        assert not [o for o in outputs if o["output_type"] == "error"]
+
+    def test_papermill_stops_at_an_unknown_parameter(self, path, tmp_path):
+        with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'sede'"):
+            papermill.execute_notebook(
+                path,
+                tmp_path / "out.ipynb",
+                {"sede": 1},
+                kernel_name="python3",
+                cwd=NOTEBOOKS,
+                progress_bar=False,
+            )
+
+
+def test_a_study_runs_every_notebook_with_parameters_it_has():
+    study = Study.load("quick").only(seeds=[0, 1])
+    planned = list(steps(study, "quick"))
+    assert [s.notebook for s in planned].count("02_finetune") == 2 * len(study.strategies)
+    assert len({s.output_name for s in planned}) == len(planned)
+    for step in planned:
+        known = papermill.inspect_notebook(NOTEBOOKS / f"{step.notebook}.ipynb")
+        assert set(step.parameters) <= set(known)
