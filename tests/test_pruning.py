@@ -52,6 +52,8 @@ def test_pieces_in_use_and_single_characters_stay(encoder: DualEncoder, pruned: 
     assert kept <= original
     assert {piece for piece in original if len(piece) == 1} <= kept
     assert set(encoder.tokenizer.all_special_tokens) <= kept
+    (mask,) = pruned.token_ids([pruned.tokenizer.mask_token or "<s>"], "query")
+    assert pruned.tokenizer.unk_token_id not in mask and max(mask) < pruned.vocabulary_size
     used = encoder.tokenizer.convert_ids_to_tokens(encoder.token_ids(SOME[:1], "query")[0])
     assert set(used) <= kept
 

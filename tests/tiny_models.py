@@ -49,6 +49,7 @@ def tiny_xlmr(directory: Path) -> Path:
         ),
     )
     vocab = [tuple(entry) for entry in json.loads(tokenizer.to_str())["model"]["vocab"]]
+    vocab.append(vocab.pop(4))  # XLM-R has its mask at the end
     saved = XLMRobertaTokenizer(vocab=vocab, model_max_length=64)
     config = XLMRobertaConfig(
         vocab_size=len(saved),
