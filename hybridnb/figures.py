@@ -19,7 +19,8 @@ TASKS = {"Mo mAP": "monolingual", "Cr mAP": "cross-lingual", "Mul mAP": "multili
 
 
 def style() -> None:
-    """The look that all figures share."""
+    """The look that all figures share; tables in notebooks show their texts whole."""
+    pd.set_option("display.max_colwidth", None)
     sns.set_theme(
         style="whitegrid",
         context="notebook",
@@ -63,9 +64,10 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
         axes.set_xlabel("")
         for bars in axes.containers:
             axes.bar_label(bars, fmt="%.2f" if axes is left else "%.0f", fontsize=9, padding=3)
-    left.set(ylim=(0, 1), title="Retrieval: higher is better")
-    left.legend(title="", loc="upper center", ncols=len(colours), frameon=False, bbox_to_anchor=(0.5, 1.0))
-    left.set_ylim(0, max(1.0, left.get_ylim()[1]) + 0.1)
+    left.set(ylim=(0, 1.08), title="Retrieval: higher is better")
+    handles, labels = left.get_legend_handles_labels()
+    left.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(colours), frameon=False)
     right.set(title="Language bias: lower is better", ylabel=f"rank distance (of {pool:,} candidates)")
     right.margins(y=0.12)
     sns.despine(figure)
@@ -149,8 +151,13 @@ def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def projections(vectors: Mapping[str, NDArray[np.float32]], languages: Sequence[str]) -> Figure:
-    """Passage vectors on their first two principal axes, coloured by language, one panel a strategy."""
+def projections(
+    vectors: Mapping[str, NDArray[np.float32]], languages: Sequence[str], answers: Sequence[int]
+) -> Figure:
+    """Passage vectors on their first two principal axes, coloured by language, one panel a strategy.
+
+    A grey line leads from each passage to the middle of its translations (the same number in `answers`).
+    """
     figure, axes = plt.subplots(
         1, len(vectors), figsize=(4.2 * len(vectors) + 1, 4), layout="constrained", squeeze=False
     )
@@ -158,10 +165,14 @@ def projections(vectors: Mapping[str, NDArray[np.float32]], languages: Sequence[
     colours = dict(zip(codes, sns.color_palette("husl", len(codes)), strict=True))
     for n, (panel, (strategy, matrix)) in enumerate(zip(axes[0], vectors.items(), strict=True)):
         plane, explained = principal_plane(matrix)
+        middle = pd.DataFrame(plane).groupby(np.asarray(answers)).transform("mean").to_numpy()
+        for point, centre in zip(plane, middle, strict=True):
+            panel.plot(*zip(point, centre, strict=True), color="0.8", linewidth=0.7, zorder=0)
         sns.scatterplot(
-            x=plane[:, 0], y=plane[:, 1], hue=list(languages), hue_order=codes, palette=colours, s=16, linewidth=0,
-            alpha=0.8, ax=panel, legend=n == len(vectors) - 1,
+            x=plane[:, 0], y=plane[:, 1], hue=list(languages), hue_order=codes, palette=colours, s=22, linewidth=0,
+            ax=panel, legend=n == len(vectors) - 1,
         )  # fmt: skip
+        panel.grid(False)
         panel.set(
             title=strategy, xlabel=f"first axis ({explained[0]:.0%} of variance)",
             ylabel=f"second axis ({explained[1]:.0%})", xticks=[], yticks=[],

@@ -211,24 +211,28 @@ def evaluate_run(run: Run, benchmark: str) -> None:
     evaluate(DualEncoder.load(str(run.encoder_directory)), corpora.load_benchmark(benchmark), run.directory)
 
 
-def passage_vectors(
-    runs: Sequence[Run], benchmark: Benchmark, passages: int
-) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """(strategy -> vectors [texts, d], language of each text) of some candidates of every language.
+def answer_vectors(
+    runs: Sequence[Run], benchmark: Benchmark, answers: int
+) -> tuple[dict[str, NDArray[np.float32]], list[str], list[int]]:
+    """(strategy -> vectors [texts, d], language of each text, which answer each text is) of parallel answers.
 
-    Of each strategy the first seed's encoder is taken; candidates are spread evenly over each list.
+    The answers to `answers` queries, evenly spaced among those answered in most languages. Of each strategy
+    the first seed's encoder is taken.
     """
     from hybridnb.encoder import DualEncoder
 
-    texts: list[str] = []
-    languages: list[str] = []
-    for language, candidates in benchmark.candidates.items():
-        rows = np.linspace(0, len(candidates) - 1, min(passages, len(candidates))).astype(int)
-        texts += [candidates[row] for row in rows]
-        languages += [language] * len(rows)
-    vectors = {}
+    most = max(map(len, benchmark.relevance.values()))
+    parallel = [relevant for relevant in benchmark.relevance.values() if len(relevant) == most]
+    chosen = np.linspace(0, len(parallel) - 1, min(answers, len(parallel))).astype(int)
+    rows = [
+        (benchmark.candidates[language][relevant[0]], language, number)
+        for number, position in enumerate(chosen)
+        for language, relevant in parallel[position].items()
+    ]
+    texts, languages, numbers = (list(column) for column in zip(*rows, strict=True))
+    vectors: dict[str, NDArray[np.float32]] = {}
     for run in runs:
         if run.strategy not in vectors:
             encoder = DualEncoder.load(str(run.encoder_directory))
             vectors[run.strategy] = encoder.encode(texts, "passage", progress=False)
-    return vectors, languages
+    return vectors, languages, numbers

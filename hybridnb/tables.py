@@ -33,7 +33,11 @@ def headline(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
 def headline_table(metrics: dict[str, dict[str, dict[str, float]]]) -> pd.DataFrame:
     """The paper's figures, one row a benchmark, as text for the screen."""
     rows = {name: headline(values) for name, values in metrics.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").map(lambda v: f"{v:.0f}" if v > 1 else f"{v:.4f}")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    text = table.map("{:.4f}".format, na_action="ignore")
+    if "rank distance" in table:
+        text["rank distance"] = table["rank distance"].map("{:.1f}".format, na_action="ignore")
+    return text.fillna("")
 
 
 def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
@@ -112,7 +116,7 @@ def seen_table(runs: Sequence[Run], benchmark: str, training: Sequence[str]) -> 
 
 
 def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """By strategy, over query languages and seeds: rank distance, and Friedman's test of the answers' ranks."""
+    """One row a run: rank distance, and Friedman's test of the answers' ranks (mean W over query languages)."""
     rows = []
     for run in runs:
         ranks = run.ranks(benchmark)
@@ -120,12 +124,13 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         rows.append(
             {
                 "strategy": run.strategy,
+                "seed": run.seed,
                 "rank distance": run.metrics[benchmark]["multilingual"]["rank_distance"],
-                "Kendall's W (mean)": tested["kendalls_w"].mean(),
-                "largest p": tested["p_value"].max(),
+                "Kendall's W": tested["kendalls_w"].mean(),
+                "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
             }
         )
-    return pd.DataFrame(rows).groupby("strategy", sort=False).mean()
+    return pd.DataFrame(rows).set_index("strategy")
 
 
 def own_language_share(shares: Mapping[str, pd.DataFrame]) -> dict[str, float]:

@@ -302,7 +302,10 @@ def train(
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
-        logging_steps=max(1, settings.evaluate_every // 5),
+        logging_steps=_log_every(settings.evaluate_every),
+        restore_callback_states_from_checkpoint=True,  # else patience starts anew
+        # without this accelerate leaves each process under torchrun without a GPU to train on its own
+        use_cpu=not torch.accelerator.is_available(),
         seed=sampler.seed,
         disable_tqdm=True,
         report_to="none",
@@ -333,6 +336,11 @@ def train(
         seconds=round(time.monotonic() - started, 1),
         resumed_at=int(checkpoint.name.split("-")[1]) if checkpoint else 0,
     )
+
+
+def _log_every(evaluate_every: int) -> int:
+    """About five times a validation, and at each: what is averaged in between does not outlive a kill."""
+    return next(n for n in range(max(1, evaluate_every // 5), 0, -1) if evaluate_every % n == 0)
 
 
 def last_checkpoint(directory: Path) -> Path | None:
