@@ -55,13 +55,19 @@ class Strategy:
             )
 
     def __str__(self) -> str:
-        return self.name if self.alpha is None else f"hybrid({self.alpha:g})"
+        return self.name if self.alpha is None else f"hybrid({float(self.alpha)!r})"
 
     @classmethod
     def parse(cls, text: str) -> Strategy:
         """The strategy that `str` wrote: "X-Y", "hybrid(0.5)"."""
-        match = re.fullmatch(r"hybrid\(([0-9.eE+-]+)\)", text)
-        return cls("hybrid", float(match[1])) if match else cls(text)
+        match = re.fullmatch(r"hybrid\((.*)\)", text)
+        if match is None:
+            return cls(text)
+        try:
+            alpha = float(match[1])
+        except ValueError:
+            raise ValueError(f"strategy is {text!r}; write hybrid(ALPHA) with a number in [0, 1]") from None
+        return cls("hybrid", alpha)
 
     @property
     def mono_share(self) -> float:

@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.function(parsed)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except BrokenPipeError:
+        sys.stderr.close()  # `describe | head`
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"hybridnb: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -107,8 +109,7 @@ def _study(parsed: argparse.Namespace) -> Study:
 
     overrides: dict[str, Any] = {}
     if parsed.corpus:
-        # validation goes with the corpus: a share of its documents, unless --set names another
-        overrides |= {"corpus.training": parsed.corpus, "corpus.validation": ""}
+        overrides["corpus.training"] = parsed.corpus
     if parsed.benchmark:
         overrides["benchmarks"] = parsed.benchmark
     if parsed.model:
@@ -118,6 +119,9 @@ def _study(parsed: argparse.Namespace) -> Study:
         if not equals:
             raise ValueError(f"--set {text}: write NAME=VALUE, such as training.steps=1000")
         overrides[name] = _value(value)
+    if "corpus.training" in overrides:
+        # validation goes with the corpus: a share of its documents, unless another is named
+        overrides.setdefault("corpus.validation", "")
     return Study.load(parsed.study, overrides)
 
 

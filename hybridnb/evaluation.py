@@ -27,9 +27,9 @@ def evaluate(
     """
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache)
     ranks = exact_ranks(benchmark, queries, candidates)
-    record(ranks, out)
     shares = top_languages(benchmark, queries, candidates, k=10)
     write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    record(ranks, out)  # last: metrics.json says what is done
     return read_metrics(out)[benchmark.name]
 
 

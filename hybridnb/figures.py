@@ -48,7 +48,9 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
     """mAP of the three tasks, and rank distance, by strategy; dots are seeds. pool: candidates in all."""
     colours = palette(scores["strategy"].tolist())
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 1.35], layout="constrained")
-    long = scores.melt(["strategy", "seed"], list(TASKS), "task", "mAP").replace({"task": TASKS})
+    tasks = [column for column in TASKS if column in scores]
+    long = scores.melt(["strategy", "seed"], tasks, "task", "mAP").replace({"task": TASKS})
+    scores = scores if "rank distance" in scores else scores.assign(**{"rank distance": float("nan")})
     for axes, table, x, y in (
         (left, long, "task", "mAP"),
         (right, scores.assign(all=""), "all", "rank distance"),
@@ -59,7 +61,7 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
         if scores["seed"].nunique() > 1:
             sns.stripplot(
                 table, x=x, y=y, hue="strategy", dodge=True, ax=axes, legend=False,
-                palette=["0.15"] * len(colours), size=4,
+                palette=["0.15"] * len(colours), size=4, jitter=False,
             )  # fmt: skip
         axes.set_xlabel("")
         for bars in axes.containers:

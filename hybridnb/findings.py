@@ -33,6 +33,7 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
     ]
     if "X-Y" in present:
         claims.append(("Mo mAP", "X-Y", False))
+    claims = [claim for claim in claims if claim[0] in scores]
     by_seed = scores.set_index(["strategy", "seed"])
     rows = []
     for column, other, higher in claims:
@@ -47,7 +48,7 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
                 "held": f"{held.sum()} of {len(seeds)} seeds",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["claim", "X-X-mono", "other", "held"])
 
 
 def retrieval(scores: pd.DataFrame, benchmark: str) -> str:
@@ -63,7 +64,7 @@ def retrieval(scores: pd.DataFrame, benchmark: str) -> str:
             ranking = mean[column].sort_values(ascending=False)
             text = ", ".join(f"{strategy} {value:.3f}" for strategy, value in ranking.items())
             lines.append(f"- {task} retrieval, mAP: {text}.")
-    if seeds > 1:
+    if seeds > 1 and "Mul mAP" in scores:
         spread = scores.groupby("strategy")["Mul mAP"].agg(lambda v: v.max() - v.min()).max()
         lines.append(f"- seeds of one strategy differ by up to {spread:.3f} in multilingual mAP.")
     return "\n".join(lines)
@@ -71,7 +72,7 @@ def retrieval(scores: pd.DataFrame, benchmark: str) -> str:
 
 def bias(scores: pd.DataFrame, pool: int, own_share: Mapping[str, float]) -> str:
     """How far apart the answers of a query stand, and whose passages fill the first ten, as Markdown."""
-    mean = by_strategy(scores)["rank distance"].sort_values()
+    mean = by_strategy(scores).get("rank distance", pd.Series(dtype=float)).sort_values()
 
     lines = [
         f"- the best and the worst placed answer of a query are {value:,.0f} ranks apart under {strategy} "
@@ -87,17 +88,18 @@ def training(run: Run, history: pd.DataFrame) -> str:
     """What one fine-tuning run did, as Markdown."""
     info = run.info
     validation = history.dropna(subset="validation").set_index("step")
-    first, best = validation.iloc[0], validation.loc[info["best_step"]]
+    best = validation.loc[info["best_step"]]
     kinds = [
         (k, t)
         for k, t in (("validation_mono", "monolingual"), ("validation_cross", "cross-lingual"))
         if k in best
     ]
     parts = ", ".join(f"{title} {best[kind]:.3f}" for kind, title in kinds)
+    since = f" since step {info['resumed_at_step']}" if info["resumed_at_step"] else ""
     return (
-        f"**{run.label}**: {info['steps']} batches, {info['pairs_seen']:,} pairs, {info['seconds']:.0f} s. Validation "
-        f"loss fell from {first['validation']:.3f} (step {validation.index[0]}) to {best['validation']:.3f} "
-        f"(step {info['best_step']}, the weights that are kept): {parts}."
+        f"**{run.label}**: {info['steps']} batches, {info['pairs_seen']:,} pairs, {info['seconds']:.0f} s{since}. The "
+        f"validation loss was {validation['validation'].iloc[0]:.3f} at step {validation.index[0]} and lowest, "
+        f"{best['validation']:.3f}, at step {info['best_step']}, whose weights are kept: {parts}."
     )
 
 

@@ -6,6 +6,7 @@ import ast
 import difflib
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybridnb import tables
 from hybridnb.batching import Strategy
 from hybridnb.files import write_whole
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
+from hybridnb.runs import run_of, study_runs
 from hybridnb.settings import Study
 
 
@@ -25,7 +28,8 @@ def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:
     namespace: the notebook's globals(). papermill only warns of an unknown parameter and sets it all the same;
     it writes its values into a cell of their own, which is looked up in the history of executed cells.
     """
-    injected = next((cell for cell in namespace.get("In", ()) if cell.startswith("# Parameters\n")), "")
+    cells = reversed(namespace.get("In", ()))  # the last one: a corrected cell may be run again
+    injected = next((cell for cell in cells if cell.startswith("# Parameters\n")), "")
     for node in ast.parse(injected).body:
         for target in node.targets if isinstance(node, ast.Assign) else ():
             name = ast.unparse(target)
@@ -80,6 +84,9 @@ def run_study(study: Study) -> None:
     Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when the same notebook
     was executed with the same settings by the same package; its runs are found finished in any case.
     """
+    if data := os.environ.get("HYBRIDNB_DATA"):
+        # kernels inherit it and start in another directory
+        os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
     directory = RUNS / study.name
     study_file = directory / "study.json"
     write_whole(study_file, study.to_json())
@@ -90,7 +97,7 @@ def run_study(study: Study) -> None:
         head = f"[{number}/{len(everything)}] {step.title}"
         output = directory / "notebooks" / step.output_name
         digest = _digest(step, study)
-        if done.get(step.title) == digest and output.is_file():
+        if done.get(step.title) == digest and output.is_file() and _results_exist(step, study):
             print(f"{head}: done before")
             continue
         print(f"{head} ...", flush=True)
@@ -99,9 +106,26 @@ def run_study(study: Study) -> None:
         done[step.title] = digest
         write_whole(done_file, json.dumps(done, indent=1))
         print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
-    print(f"\nExecuted notebooks: {_shown(directory / 'notebooks')}")
+    for benchmark in study.benchmarks:
+        scores = tables.scores(study_runs(study), benchmark)
+        write_whole(directory / "tables" / f"{benchmark}.csv", scores.to_csv(index=False))
+        print(f"\n{benchmark}\n{tables.with_spread(scores).to_string()}")
+    print(f"\nTables: {_shown(directory / 'tables')}")
+    print(f"Executed notebooks: {_shown(directory / 'notebooks')}")
     print(f"Runs (encoders, ranks, metrics): {_shown(directory)}")
     print(f"Figures: {_shown(FIGURES / study.name)}")
+
+
+def _results_exist(step: Step, study: Study) -> bool:
+    """Whether the runs that a done step made or showed are still there."""
+    runs = study_runs(study)
+    if step.notebook == "02_finetune":
+        alpha, name = step.parameters.get("alpha"), step.parameters["strategy"]
+        runs = [run_of(study, str(Strategy(name, alpha)), step.parameters["seed"])]
+    elif step.notebook == "01_data_exploration":
+        runs = []
+    shown = step.parameters.get("benchmark")
+    return all(run.is_trained and (shown is None or run.is_evaluated(shown)) for run in runs)
 
 
 def execute(step: Step, output: Path) -> None:
@@ -137,7 +161,8 @@ def _digest(step: Step, study: Study) -> str:
     """Changes when the notebook's cells, its parameters, the settings or the package's code change."""
     notebook = NOTEBOOKS / f"{step.notebook}.ipynb"
     cells = [c["source"] for c in json.loads(notebook.read_text())["cells"]] if notebook.is_file() else []
-    code = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    files = sorted(path for kind in ("py", "toml") for path in Path(__file__).parent.rglob(f"*.{kind}"))
+    code = [path.read_text(encoding="utf-8") for path in files]
     text = json.dumps([cells, dict(step.parameters), study.to_json(), code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

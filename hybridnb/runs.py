@@ -90,9 +90,9 @@ def complete(study: Study, benchmarks: Sequence[str] = ()) -> list[Run]:
     runs = study_runs(study)
     missing = [run for run in runs if not run.is_trained]
     if missing:
-        done = [run.info["seconds"] for run in runs if run.is_trained]
+        done = [run.info["seconds"] for run in runs if run.is_trained and not run.info["resumed_at_step"]]
         about = (
-            f"about {sum(done) / len(done) / 60:.0f} min each, as the last ones took"
+            f"about {sum(done) / len(done):.0f} s each, as the last ones took"
             if done
             else "some minutes each"
         )
@@ -118,6 +118,8 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
     if run.is_trained:
         return run
     # heavy imports only where a model is made: a finished study is found finished in a second
+    from accelerate import PartialState
+
     from hybridnb.batching import BatchSampler
     from hybridnb.provenance import provenance
     from hybridnb.training import train, validation_batches
@@ -132,13 +134,12 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
         languages=languages,
         weights=study.corpus.weights,  # type: ignore[arg-type]
     )
-    validation = validation_batches(held_out, study.training, sampler.languages)
+    validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
     encoder = base_encoder(study, corpus, seed)
     parameters = sum(p.numel() for p in encoder.parameters())
+    made_with = provenance()
     checkpoints = run.directory / "checkpoints"
     trained = train(encoder, sampler, validation, study.training, checkpoints)
-    encoder.save(run.encoder_directory)
-    write_whole(run.directory / "history.csv", trained.history.to_csv(index=False))
     info = {
         "study": study.name,
         "strategy": str(strategy),
@@ -152,10 +153,16 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
         "pairs_seen": trained.steps * study.training.batch_size,
         "seconds": trained.seconds,
         "resumed_at_step": trained.resumed_at,
-        **provenance(),
+        **made_with,
     }
-    write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
-    shutil.rmtree(checkpoints)
+    processes = PartialState()  # one, unless under accelerate launch or torchrun
+    processes.wait_for_everyone()
+    if processes.is_main_process:
+        encoder.save(run.encoder_directory)
+        write_whole(run.directory / "history.csv", trained.history.to_csv(index=False))
+        write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
+        shutil.rmtree(checkpoints)
+    processes.wait_for_everyone()
     return run
 
 

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -53,6 +54,11 @@ class EncoderSettings:
     max_query_length: int | None = None
     max_passage_length: int | None = None
 
+    def __post_init__(self) -> None:
+        own = ("pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length")
+        if self.model == "small" and (given := [name for name in own if getattr(self, name) is not None]):
+            raise ValueError(f"encoder.{given[0]} is set, but the small encoder has its own; leave it out")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -79,7 +85,9 @@ class TrainingSettings:
     validation_batch_size: int = 64
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 1), ("batch_size", 2), ("evaluate_every", 1), ("validation_batches", 1)):
+        lowest = {"steps": 1, "batch_size": 2, "evaluate_every": 1, "validation_batches": 1}
+        lowest |= {"validation_batch_size": 2, "patience": 0, "chunk": 0, "weight_decay": 0}
+        for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise ValueError(f"training.{name} is {getattr(self, name)}; it must be at least {low}")
         for name in ("temperature", "learning_rate", "max_gradient_norm"):
@@ -111,8 +119,10 @@ class Study:
         for name in ("strategies", "seeds", "benchmarks"):
             if not getattr(self, name):
                 raise ValueError(f"{name} of study {self.name!r} is empty; name at least one")
-        for strategy in self.strategies:
-            Strategy.parse(strategy)
+        # one spelling each, so that hybrid(.5) and hybrid(0.5) are one run
+        strategies = dict.fromkeys(str(Strategy.parse(text)) for text in self.strategies)
+        object.__setattr__(self, "strategies", tuple(strategies))
+        object.__setattr__(self, "seeds", tuple(dict.fromkeys(self.seeds)))
 
     @classmethod
     def load(cls, study: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -127,6 +137,8 @@ class Study:
             table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+        if not isinstance(table, dict):
+            raise ValueError(f"{path}: it must hold a table of settings")
         table = {"name": path.stem, **table}
         for dotted, value in (overrides or {}).items():
             _set(table, dotted, value)
@@ -134,11 +146,17 @@ class Study:
             table["name"] += "".join(
                 f"-{_slug(dotted, value)}" for dotted, value in overrides.items() if value != ""
             )
+        _make_paths_absolute(table)
         return _read(cls, table, str(path), "")
 
     def fingerprint(self, strategy: str, seed: int) -> str:
-        """Eight characters that change with anything a run depends on, and with nothing else."""
+        """Eight characters that change with every setting a run depends on, and with the content of its files."""
         parts = {k: v for k, v in asdict(self).items() if k in ("languages", "corpus", "encoder", "training")}
+        for side in ("training", "validation"):
+            if Path(parts["corpus"][side]).is_file():
+                parts["corpus"][side] = hashlib.sha256(Path(parts["corpus"][side]).read_bytes()).hexdigest()
+            elif parts["corpus"][side] == "cldr":
+                parts["corpus"][side] = f"cldr of Babel {version('babel')}"
         text = json.dumps([parts, strategy, seed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -170,7 +188,24 @@ def _set(table: dict[str, Any], dotted: str, value: Any) -> None:
     *outer, last = dotted.split(".")
     for name in outer:
         table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"setting {dotted}: {name} is no table of settings")
     table[last] = value
+
+
+def _make_paths_absolute(table: dict[str, Any]) -> None:
+    """Notebooks run in a directory of their own: files and directories named in settings must not depend on it."""
+    for section, key in (("corpus", "training"), ("corpus", "validation"), ("encoder", "model")):
+        part = table.get(section)
+        value = part.get(key) if isinstance(part, dict) else None
+        is_path = isinstance(value, str) and (value.endswith((".jsonl", ".jsonl.gz")) or "/" in value)
+        if (
+            isinstance(part, dict)
+            and isinstance(value, str)
+            and is_path
+            and Path(value).expanduser().exists()
+        ):
+            part[key] = str(Path(value).expanduser().resolve())
 
 
 def _slug(dotted: str, value: Any) -> str:

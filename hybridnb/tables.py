@@ -69,7 +69,9 @@ def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> 
     """strategy, seed, query_language, candidate_language and value of a metric; the latter "*" or a language."""
     rows = []
     for run in runs:
-        for key, values in run.metrics[benchmark][task]["by_language"].items():
+        for key, values in run.metrics[benchmark].get(task, {}).get("by_language", {}).items():
+            if metric not in values:
+                continue
             query, _, candidate = key.partition(">")
             rows.append(
                 {
@@ -80,7 +82,7 @@ def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> 
                     "value": values[metric],
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["strategy", "seed", "query_language", "candidate_language", "value"])
 
 
 def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> dict[str, pd.DataFrame]:
@@ -96,22 +98,27 @@ def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> 
     }
 
 
-def seen_table(runs: Sequence[Run], benchmark: str, training: Sequence[str]) -> pd.DataFrame:
-    """mAP by strategy over training languages (seen) and over those held out (unseen), for each task.
+def seen_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """mAP by strategy over the languages it was trained on (seen) and the others (unseen), for each task.
 
     A pair counts as unseen when either of its languages is.
     """
     parts = {}
     for column, (task, metric) in list(HEADLINE.items())[:3]:
         table = by_language(runs, benchmark, task, metric)
-        languages = [table["query_language"], table["candidate_language"]]
-        seen = languages[0].isin(training) & languages[1].isin([*training, "*"])
-        part = seen.map({True: "seen", False: "unseen"})
-        means = (
-            table.assign(part=part).groupby(["strategy", "part"], sort=False)["value"].mean().unstack("part")
-        )
-        for name in means:
-            parts[column, str(name)] = means[name]
+        if table.empty:
+            continue
+        trained = {run.strategy: {*run.info["languages"], "*"} for run in runs}
+        seen = [
+            {query, candidate} <= trained[strategy]
+            for strategy, query, candidate in zip(
+                table["strategy"], table["query_language"], table["candidate_language"], strict=True
+            )
+        ]
+        table["part"] = ["seen" if of_pair else "unseen" for of_pair in seen]
+        means = table.groupby(["strategy", "part"], sort=False)["value"].mean().unstack("part")
+        for name in sorted(means.columns):
+            parts[column, str(name)] = means[name].reindex(table["strategy"].unique())
     return pd.DataFrame(parts)
 
 
@@ -125,7 +132,7 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
             {
                 "strategy": run.strategy,
                 "seed": run.seed,
-                "rank distance": run.metrics[benchmark]["multilingual"]["rank_distance"],
+                "rank distance": run.metrics[benchmark]["multilingual"].get("rank_distance"),
                 "Kendall's W": tested["kendalls_w"].mean(),
                 "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -183,6 +184,8 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.started, self.first_step = time.monotonic(), state.global_step
+        if state.is_world_process_zero and state.global_step:
+            print(f"{self.title}  goes on from step {state.global_step}", flush=True)
         if state.is_world_process_zero and sys.stderr.isatty():
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, unit="batch")
 
@@ -313,6 +316,10 @@ def train(
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
     )
+    if processes == 1:
+        # several GPUs without a launcher: DataParallel would join the batches of several steps into one
+        _ = arguments.n_gpu
+        arguments._n_gpu = min(arguments.n_gpu, 1)
     callbacks: list[TrainerCallback] = [Progress(f"{sampler.strategy} seed {sampler.seed}")]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
@@ -347,9 +354,11 @@ def last_checkpoint(directory: Path) -> Path | None:
     """The newest whole checkpoint; what a kill cut short is removed (trainer_state.json comes last)."""
     found = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for path in reversed(found):
-        if (path / "trainer_state.json").is_file():
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
             return path
-        shutil.rmtree(path)
+        except (FileNotFoundError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
     return None
 
 

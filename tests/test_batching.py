@@ -229,6 +229,11 @@ def test_bad_strategies(name, alpha, message):
         Strategy(name, alpha)
 
 
-@pytest.mark.parametrize("text", ["X-Y", "hybrid(0.5)", "hybrid(0)", "hybrid(0.25)"])
-def test_a_strategy_is_written_and_read(text):
-    assert str(Strategy.parse(text)) == text
+@pytest.mark.parametrize("alpha", [0, 0.5, 1, 0.1234567, 1e-9])
+def test_a_strategy_is_written_and_read(alpha):
+    strategy = Strategy("hybrid", alpha)
+    assert Strategy.parse(str(strategy)) == strategy
+    assert str(Strategy.parse("X-Y")) == "X-Y"
+    assert str(Strategy.parse("hybrid(.5)")) == "hybrid(0.5)"
+    with pytest.raises(ValueError, match=r"strategy is 'hybrid\(half\)'"):
+        Strategy.parse("hybrid(half)")

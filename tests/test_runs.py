@@ -1,0 +1,245 @@
+"""Runs on disk: complete, found again by their settings, the same however often they were cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from test_evaluation import TOY_BENCHMARK, write_xquad_r
+from test_training import NAMES, TOY_ITEMS, stopped_at
+from transformers import AutoModel
+
+from hybridnb import runs
+from hybridnb.batching import Strategy
+from hybridnb.corpora.jsonl import read_jsonl
+from hybridnb.encoder import DualEncoder
+from hybridnb.provenance import code_revision
+from hybridnb.runs import Run
+from hybridnb.settings import Study
+from hybridnb.training import Progress
+
+STUDY = """
+title = "Toy"
+strategies = ["X-X-mono", "hybrid(0.5)"]
+seeds = [0]
+benchmarks = ["xquad-r"]
+
+[corpus]
+training = "{pairs}"
+held_out = 0.35
+
+[encoder]
+vocabulary = 600
+layers = 1
+hidden = 16
+heads = 2
+
+[training]
+steps = 6
+batch_size = 4
+learning_rate = 3e-3
+evaluate_every = 3
+validation_batches = 2
+"""
+HYBRID = Strategy("hybrid", 0.5)
+
+
+def write_study(directory: Path) -> Path:
+    """A study of the toy pairs: toy.toml and pairs.jsonl."""
+    rows = [{"id": i.id, "src": i.source, "q": i.queries, "p": i.passages} for i in TOY_ITEMS]
+    (directory / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (directory / "toy.toml").write_text(STUDY.format(pairs=directory / "pairs.jsonl"))
+    return directory / "toy.toml"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    directory = tmp_path_factory.mktemp("toy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hybridnb.runs.RUNS", directory / "runs")
+        patch.setenv("HYBRIDNB_DATA", str(write_xquad_r(directory / "data")))
+        yield Study.load(write_study(directory))
+
+
+@pytest.fixture(scope="module")
+def run(study: Study) -> Run:
+    return runs.finetune(study, HYBRID, 0)
+
+
+def modified(directory: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+
+
+def test_a_run_is_whole_and_nothing_is_left_over(run: Run) -> None:
+    assert run.is_trained and run.label == "hybrid(0.5) seed 0"
+    assert run.directory.parent == runs.RUNS / "toy"
+    assert run.directory.name.startswith("hybrid-0.5-seed0-")
+    assert {path.name for path in run.directory.iterdir()} == {"run.json", "history.csv", "encoder"}
+    assert run.history["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert run.history["validation"].notna().tolist() == [False, False, True] * 2
+
+
+def test_run_json_says_what_made_it(run: Run, study: Study) -> None:
+    info = run.info
+    assert (info["study"], info["strategy"], info["seed"]) == ("toy", "hybrid(0.5)", 0)
+    assert info["code"] == code_revision()
+    assert info["languages"] == ["de", "en", "es"]
+    settings = {name: asdict(study)[name] for name in ("corpus", "encoder", "training")}
+    assert info["settings"] == json.loads(json.dumps(settings))
+    train, held_out = read_jsonl(study.corpus.training).split(0.35)
+    assert info["corpora"] == {
+        corpus.name: {"items": len(corpus), "sha256": corpus.sha256} for corpus in (train, held_out)
+    }
+    encoder = AutoModel.from_pretrained(run.encoder_directory, add_pooling_layer=False)
+    assert info["model"]["name"] == "small" and info["model"]["pooling"] == "mean"
+    assert info["model"]["parameters"] == encoder.num_parameters()
+    assert (info["steps"], info["pairs_seen"], info["resumed_at_step"]) == (6, 24, 0)
+    by_step = run.history.set_index("step")["validation"]
+    assert info["best_step"] == by_step.idxmin()
+    assert info["seconds"] > 0 and info["device"]
+    assert (
+        info["versions"]["torch"] == torch.__version__.split("+")[0]
+        or info["versions"]["torch"] == torch.__version__
+    )
+
+
+def test_the_encoder_is_read_by_the_libraries_people_use(run: Run) -> None:
+    texts = [TOY_ITEMS[0].queries["de"], TOY_ITEMS[5].passages["en"]]
+    ours = DualEncoder.load(run.directory).encode(texts, "query", progress=False)
+    theirs = SentenceTransformer(str(run.encoder_directory), device="cpu").encode(texts, prompt_name="query")
+    assert_allclose(theirs, ours, atol=1e-6)
+    assert AutoModel.from_pretrained(run.encoder_directory).config.hidden_size == ours.shape[1] == 16
+
+
+def test_a_finished_run_is_left_alone(run: Run, study: Study) -> None:
+    before = modified(run.directory)
+    assert runs.finetune(study, HYBRID, 0) == run
+    assert modified(run.directory) == before
+
+
+def test_a_run_that_was_cut_ends_the_same(
+    run: Run, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(5))
+        runs.finetune(study, HYBRID, 0)
+    cut = runs.run_of(study, "hybrid(0.5)", 0)
+    assert not cut.is_trained and (cut.directory / "checkpoints" / "checkpoint-3").is_dir()
+    again = runs.finetune(study, HYBRID, 0)
+    assert again.info["resumed_at_step"] == 3
+    weights = [(r.encoder_directory / "model.safetensors").read_bytes() for r in (run, again)]
+    assert weights[0] == weights[1]
+    assert_frame_equal(again.history, run.history)
+
+
+def test_settings_seed_and_strategy_each_have_a_directory_of_their_own(study: Study) -> None:
+    other = replace(study, training=replace(study.training, temperature=0.06))
+    directories = [
+        runs.run_of(study, "X-Y", 0).directory,
+        runs.run_of(study, "X-Y", 1).directory,
+        runs.run_of(study, "X-X", 0).directory,
+        runs.run_of(other, "X-Y", 0).directory,
+    ]
+    assert len(set(directories)) == 4
+    assert runs.run_of(replace(study, benchmarks=("cldr",)), "X-Y", 0).directory == directories[0]
+    asked = runs.study_runs(study.only(seeds=[0, 1]))
+    assert [(r.strategy, r.seed) for r in asked] == [
+        ("X-X-mono", 0), ("X-X-mono", 1), ("hybrid(0.5)", 0), ("hybrid(0.5)", 1),
+    ]  # fmt: skip
+
+
+def test_completing_a_study_makes_what_is_missing_and_no_more(
+    run: Run, study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = run.encoder_directory / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    made = runs.complete(study)
+    assert "1 of 2 runs are not trained yet" in capsys.readouterr().out
+    assert [r.strategy for r in made] == ["X-X-mono", "hybrid(0.5)"]
+    assert all(r.is_trained and r.is_evaluated("xquad-r") and not r.is_evaluated("cldr") for r in made)
+    assert weights.stat().st_mtime_ns == before
+    assert len(made[0].ranks("xquad-r")) == 24 * 11 * 11 * 2
+    assert len(made[0].top_languages("xquad-r")) == 11 * 11
+    after = modified(runs.RUNS)
+    assert runs.complete(study) == made
+    assert capsys.readouterr().out == ""
+    assert modified(runs.RUNS) == after
+
+
+def test_vectors_of_parallel_answers(run: Run) -> None:
+    vectors, languages, numbers = runs.answer_vectors([run, replace(run, seed=1)], TOY_BENCHMARK, 3)
+    assert languages == ["de", "en", "es"] * 3
+    assert numbers == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    items = [TOY_ITEMS[NAMES.index(name)] for name in ("bana", "mazu", "anko")]
+    texts = [item.passages[code] for item in items for code in ("de", "en", "es")]
+    assert list(vectors) == ["hybrid(0.5)"]
+    assert vectors["hybrid(0.5)"].shape == (9, 16)
+    same = DualEncoder.load(run.directory).encode(texts, "passage", progress=False)
+    matching = [0, 1, 2, 6, 7, 8]
+    assert_array_equal(vectors["hybrid(0.5)"][matching], same[matching])
+
+
+@pytest.mark.parametrize("changes", [{"exclude_sources": ("toy",)}, {"context": "sometimes"}])
+def test_reading_options_reach_the_reader(study: Study, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no item is left|context is 'sometimes'"):
+        runs.training_data(replace(study, corpus=replace(study.corpus, **changes)))
+
+
+def test_a_run_can_be_fine_tuned_further(run: Run, study: Study) -> None:
+    settings = replace(study.encoder, model=str(run.directory), query_prefix="? ")
+    corpus, _ = runs.training_data(study)
+    encoder = runs.base_encoder(replace(study, encoder=settings), corpus, 0)
+    assert encoder.conventions["query_prefix"] == "? "
+    saved = load_file(run.encoder_directory / "model.safetensors")
+    assert_array_equal(
+        encoder.model.get_input_embeddings().weight.detach(), saved["embeddings.word_embeddings.weight"]
+    )
+
+
+def test_two_processes_make_the_same_run_as_one(run: Run, study: Study, tmp_path: Path) -> None:
+    """`hybridnb train` under torchrun: each process encodes half of every batch."""
+    toml = Path(study.corpus.training).with_name("toy.toml")
+    environment = {**os.environ, "HYBRIDNB_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hybridnb.cli"]
+    done = subprocess.run(
+        [sys.executable, *launch, "train", str(toml), "--strategy", "hybrid(0.5)"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    directory = tmp_path / "runs" / run.directory.relative_to(runs.RUNS)
+    assert {path.name for path in directory.iterdir()} == {"run.json", "history.csv", "encoder"}
+    history = pd.read_csv(directory / "history.csv")
+    assert_frame_equal(history, run.history, check_exact=False, rtol=1e-3)
+    one, two = (load_file(path / "encoder" / "model.safetensors") for path in (run.directory, directory))
+    for name, weight in one.items():
+        # where a gradient is but rounding noise, Adam's step may differ by up to the learning rate
+        assert (two[name] - weight).abs().max() < 4e-3, name
+        assert (two[name] - weight).abs().mean() < 1e-5, name
+    assert np.isfinite(history["loss"]).all()
