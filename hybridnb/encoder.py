@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -197,7 +198,9 @@ class DualEncoder(torch.nn.Module):
         vectors = np.empty((len(unique), self.dimension), dtype=np.float32)
         longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
         budget = batch_size * (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
-        bar = tqdm(total=len(unique), desc=f"encode {kind}", unit="text", mininterval=1, disable=not progress)
+        # outside a terminal (notebooks, logs) only what takes long is worth its lines
+        pace = {"mininterval": 1} if sys.stderr.isatty() else {"mininterval": 20, "delay": 20}
+        bar = tqdm(total=len(unique), desc=f"encode {kind}", unit="text", disable=not progress, **pace)
         with bar, _evaluating(self), torch.inference_mode():
             for start in range(0, len(unique), TOKENIZE_BLOCK):
                 block = longest_first[start : start + TOKENIZE_BLOCK]
