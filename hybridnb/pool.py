@@ -122,6 +122,7 @@ def query_matrix(pool: Pool, query_vectors: Vectors) -> NDArray[np.float32]:
 def check_finite(
     kind: str, language: str, vectors: NDArray[np.float32], rows: NDArray[np.integer[Any]]
 ) -> None:
+    """Raise ValueError on a vector with a NaN or infinity, naming its language and row."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         row = rows[int(finite.argmin())]

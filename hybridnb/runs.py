@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,11 @@ class Run:
     @property
     def label(self) -> str:
         return f"{self.strategy} seed {self.seed}"
+
+    @property
+    def slug(self) -> str:
+        """The label as a file name: hybrid-0.5-seed0."""
+        return f"{self.strategy.replace('(', '-').replace(')', '')}-seed{self.seed}"
 
     @property
     def encoder_directory(self) -> Path:
@@ -79,9 +84,9 @@ def study_runs(study: Study) -> list[Run]:
 
 
 def run_of(study: Study, strategy: str, seed: int) -> Run:
-    slug = strategy.replace("(", "-").replace(")", "")
-    name = f"{slug}-seed{seed}-{study.fingerprint(strategy, seed)}"
-    return Run(RUNS / study.name / name, strategy, seed)
+    """The run of one strategy and seed, trained or not."""
+    run = Run(RUNS / study.name, strategy, seed)
+    return replace(run, directory=run.directory / f"{run.slug}-{study.fingerprint(strategy, seed)}")
 
 
 def complete(study: Study, benchmarks: Sequence[str] = ()) -> list[Run]:

@@ -286,40 +286,7 @@ def train(
             f"training.batch_size is {settings.batch_size}; {processes} processes cannot share it evenly"
         )
     transformers.utils.logging.set_verbosity_error()
-    arguments = TrainingArguments(
-        output_dir=str(directory),
-        max_steps=settings.steps,
-        per_device_train_batch_size=settings.batch_size // processes,
-        train_sampling_strategy="sequential",
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=round(settings.warmup * settings.steps),
-        lr_scheduler_type=settings.schedule,
-        max_grad_norm=settings.max_gradient_norm,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        eval_strategy="steps",
-        eval_steps=settings.evaluate_every,
-        save_strategy="steps",
-        save_steps=settings.evaluate_every,
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        logging_steps=_log_every(settings.evaluate_every),
-        restore_callback_states_from_checkpoint=True,  # else patience starts anew
-        # without this accelerate leaves each process under torchrun without a GPU to train on its own
-        use_cpu=not torch.accelerator.is_available(),
-        seed=sampler.seed,
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        ddp_find_unused_parameters=False,
-    )
-    if processes == 1:
-        # several GPUs without a launcher: DataParallel would join the batches of several steps into one
-        _ = arguments.n_gpu
-        arguments._n_gpu = min(arguments.n_gpu, 1)
+    arguments = _arguments(settings, directory, sampler.seed, processes)
     callbacks: list[TrainerCallback] = [Progress(f"{sampler.strategy} seed {sampler.seed}")]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
@@ -348,6 +315,45 @@ def train(
 def _log_every(evaluate_every: int) -> int:
     """About five times a validation, and at each: what is averaged in between does not outlive a kill."""
     return next(n for n in range(max(1, evaluate_every // 5), 0, -1) if evaluate_every % n == 0)
+
+
+def _arguments(settings: TrainingSettings, directory: Path, seed: int, processes: int) -> TrainingArguments:
+    """Our settings in the Trainer's words."""
+    arguments = TrainingArguments(
+        output_dir=str(directory),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.batch_size // processes,
+        train_sampling_strategy="sequential",
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup * settings.steps),
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.max_gradient_norm,
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=_log_every(settings.evaluate_every),
+        restore_callback_states_from_checkpoint=True,  # else patience starts anew
+        # without this accelerate leaves each process under torchrun without a GPU to train on its own
+        use_cpu=not torch.accelerator.is_available(),
+        seed=seed,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+    )
+    if processes == 1:
+        # several GPUs without a launcher: DataParallel would join the batches of several steps into one
+        _ = arguments.n_gpu
+        arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def last_checkpoint(directory: Path) -> Path | None:

@@ -11,6 +11,7 @@ from .home import cache_directory, fetch
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Fetch the data set that the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m hybridnb.corpora", description=__doc__)
     parser.add_argument("name", help="xquad-r, mlqa-r, ntrex, squadshifts, mmarco, miracl-sw, xm3600, ...")
     parser.add_argument("--to", type=Path, default=cache_directory(), help="directory; the cache by default")

@@ -35,4 +35,5 @@ def member(row: Any, name: str, kind: type, path: Path, where: str, line: int | 
 
 
 def malformed(path: Path, field: str, problem: str, line: int | None = None) -> BadRow:
+    """The error for a published file that is not as published."""
     return BadRow(path, line, field, problem, "the file is not in the published format, fetch it again")
