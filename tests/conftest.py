@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# the same examples in every run: a failure here is a failure anywhere
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
