@@ -10,9 +10,10 @@ import pandas as pd
 
 from hybridnb import metrics
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.embeddings import encode_benchmark
+from hybridnb.embeddings import encode_benchmark, encoder_sha256
 from hybridnb.encoder import DualEncoder
 from hybridnb.files import read_metrics, write_whole
+from hybridnb.provenance import provenance
 from hybridnb.ranking import exact_ranks, top_languages
 
 
@@ -22,15 +23,36 @@ def evaluate(
     """All three tasks of a benchmark in one call; returns its part of metrics.json.
 
     Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate
-    language among the first ten) and out/metrics.json: benchmark -> task -> metric -> macro-average over languages or
-    pairs, and under "by_language" the same for each. cache: where embeddings are kept, None for nowhere.
+    language among the first ten), out/evaluations.json (what made them) and out/metrics.json: benchmark ->
+    task -> metric -> macro-average over languages or pairs, and under "by_language" the same for each.
+    cache: where embeddings are kept, None for nowhere. ValueError: `out` holds another encoder's results.
     """
+    made_with = _made_with(encoder, benchmark, out)
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache)
     ranks = exact_ranks(benchmark, queries, candidates)
     shares = top_languages(benchmark, queries, candidates, k=10)
     write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    write_whole(out / "evaluations.json", json.dumps(made_with, ensure_ascii=False, indent=1))
     record(ranks, out)  # last: metrics.json says what is done
     return read_metrics(out)[benchmark.name]
+
+
+def _made_with(encoder: DualEncoder, benchmark: Benchmark, out: Path) -> dict[str, Any]:
+    """out/evaluations.json with this evaluation: benchmark -> encoder, data, code, device, versions.
+
+    ValueError: `out` holds the results of another encoder.
+    """
+    path = out / "evaluations.json"
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    sha256 = encoder_sha256(encoder)
+    for name, other in known.items():
+        if other["encoder_sha256"] != sha256:
+            model = other["encoder"]["model"]
+            raise ValueError(
+                f"{out} holds the results of another encoder ({model}, on {name}): choose another directory"
+            )
+    made = {"encoder": encoder.conventions, "encoder_sha256": sha256, "benchmark_sha256": benchmark.sha256}
+    return {**known, benchmark.name: {**made, **provenance()}}
 
 
 def record(ranks: pd.DataFrame, out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from test_training import NAMES, TEMPLATES, TOY_ITEMS, toy_encoder
 
 from hybridnb import metrics
@@ -61,7 +62,7 @@ def evaluated(encoder: DualEncoder, tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_files_it_writes(evaluated: tuple[Path, dict[str, Any]]) -> None:
     out, _ = evaluated
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert files == {"metrics.json", "ranks/toy.parquet", "ranks/toy.top10.csv"}
+    assert files == {"metrics.json", "evaluations.json", "ranks/toy.parquet", "ranks/toy.top10.csv"}
     ranks = pd.read_parquet(out / "ranks" / "toy.parquet")
     assert list(ranks.columns) == COLUMNS
     # 24 queries in 3 languages: 3 answers each in the pool of their own language, and in the merged one
@@ -123,3 +124,17 @@ def test_ranks_of_two_data_sets_are_not_one_record(
     with pytest.raises(ValueError):
         record(pd.concat([ranks, ranks.assign(dataset="other")]), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_made_the_results_is_recorded_and_not_mixed(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out = evaluated[0]
+    made = json.loads((out / "evaluations.json").read_text())["toy"]
+    assert made["benchmark_sha256"] == TOY_BENCHMARK.sha256
+    assert {"encoder", "encoder_sha256", "code", "device", "versions"} <= set(made)
+    before = (out / "metrics.json").read_bytes()
+    other = toy_encoder()
+    with torch.no_grad():
+        next(other.parameters()).add_(1.0)
+    with pytest.raises(ValueError, match="another encoder"):
+        evaluate(other, TOY_BENCHMARK, out)
+    assert (out / "metrics.json").read_bytes() == before
