@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -24,3 +26,14 @@ def real_data() -> Path:
     if not (directory / "lareqa").is_dir():
         pytest.skip(f"no benchmark data in {directory}: set HYBRIDNB_DATA to run this test")
     return directory
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny models are up to ten times faster on one thread of a busy machine than on two."""
+    import torch  # not above: how its threads wait is read from the environment when it is loaded
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

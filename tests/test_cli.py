@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from test_evaluation import write_xquad_r
 from test_runs import write_study
 from test_training import stopped_at, toy_encoder
@@ -20,13 +18,7 @@ from hybridnb.cli import main
 from hybridnb.runs import Run
 from hybridnb.training import Progress
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

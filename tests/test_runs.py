@@ -32,6 +32,8 @@ from hybridnb.runs import Run
 from hybridnb.settings import Study
 from hybridnb.training import Progress
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STUDY = """
 title = "Toy"
 strategies = ["X-X-mono", "hybrid(0.5)"]
@@ -64,14 +66,6 @@ def write_study(directory: Path) -> Path:
     (directory / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (directory / "toy.toml").write_text(STUDY.format(pairs=directory / "pairs.jsonl"))
     return directory / "toy.toml"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
