@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +97,12 @@ def stopped_at(step: int) -> Callable[..., None]:
     return stop
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 def own_info_nce(queries: np.ndarray, candidates: np.ndarray, temperature: float) -> float:
     scores = queries.astype(float) @ candidates.astype(float).T / temperature
     return float(np.mean(np.log(np.exp(scores).sum(1)) - np.diag(scores)))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """So small a model is slower on two threads than on one, on a busy machine ten times."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class ItemsWithNegatives(list[Item]):
