@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +16,40 @@ from safetensors.numpy import load_file, save_file
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoder import DualEncoder, Kind
+from hybridnb.trunk import encode_above
 
 Vectors = dict[str, NDArray[np.float32]]
 """language -> unit vectors, float32 [texts, dimension]."""
 
 
 def encode_benchmark(
-    encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None
+    encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None, frozen: int = 0
 ) -> tuple[Vectors, Vectors]:
     """(query vectors, candidate vectors) by language, rows in the benchmark's order.
 
     Moves the encoder to the accelerator where there is one. Queries get the query prefix and candidates the
     passage prefix, also where a text is both. cache: directory in which the vectors are kept under the hash
-    of the encoder and of the data, None for nowhere. ValueError: a damaged file in it, by name.
+    of the encoder and of the data, None for nowhere. frozen: how many of the lower layers other encoders share;
+    what these make of the benchmark is then kept in place of the vectors. ValueError: a damaged file, by name.
     """
     if torch.accelerator.is_available():
         encoder.to(torch.accelerator.current_accelerator())
+    queries = {language: q.texts for language, q in benchmark.queries.items()}
+    if frozen and cache is not None:
+
+        def encode(texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
+            return encode_above(encoder, texts, kind, frozen, cache)
+
+        return _by_language(encode, queries, "query"), _by_language(encode, benchmark.candidates, "passage")
     file = None
     if cache is not None:
         file = cache / f"{encoder_sha256(encoder)[:20]}-{benchmark.sha256[:20]}.safetensors"
         if file.is_file():
             return _read(file)
-    queries = {language: q.texts for language, q in benchmark.queries.items()}
-    vectors = (_encode(encoder, queries, "query"), _encode(encoder, benchmark.candidates, "passage"))
+    vectors = (
+        _by_language(encoder.encode, queries, "query"),
+        _by_language(encoder.encode, benchmark.candidates, "passage"),
+    )
     if file is not None:
         _write(file, *vectors)
     return vectors
@@ -66,9 +77,13 @@ def encoder_sha256(encoder: DualEncoder) -> str:
     return digest.hexdigest()
 
 
-def _encode(encoder: DualEncoder, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
+def _by_language(
+    encode: Callable[[Sequence[str], Kind], NDArray[np.float32]],
+    texts: Mapping[str, Sequence[str]],
+    kind: Kind,
+) -> Vectors:
     """All languages in one go: batches of one length, repeated texts once."""
-    together = encoder.encode([text for part in texts.values() for text in part], kind)
+    together = encode([text for part in texts.values() for text in part], kind)
     ends = np.cumsum([len(part) for part in texts.values()])
     return dict(zip(texts, np.split(together, ends[:-1]), strict=True))
 

@@ -140,6 +140,12 @@ class DualEncoder(torch.nn.Module):
         """Source, revision, pooling, prefixes and lengths, for run.json."""
         return {"model": self._name, "revision": self._revision, **asdict(self._conventions)}
 
+    def set_dropout(self, probability: float) -> None:
+        """Give every dropout in the encoder this probability."""
+        for module in self.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = probability
+
     def prefix(self, kind: Kind) -> str:
         """What is put before every text of this kind."""
         return self._conventions.query_prefix if kind == "query" else self._conventions.passage_prefix
@@ -148,8 +154,8 @@ class DualEncoder(torch.nn.Module):
         """Tokens that a text of this kind is cut to, prefix and special tokens included."""
         return self._conventions.max_query_length if kind == "query" else self._conventions.max_passage_length
 
-    def token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        """Token ids of each text: prefix added, special tokens added, cut to the maximum length."""
+    def token_ids(self, texts: Sequence[str], kind: Kind, max_length: int | None = None) -> list[list[int]]:
+        """Token ids of each text: prefix added, special tokens added, cut to `max_length` or the encoder's own."""
         _check_texts(texts, kind)
         if not texts:
             return []
@@ -157,21 +163,21 @@ class DualEncoder(torch.nn.Module):
         encoded = self.tokenizer(
             [prefix + text for text in texts],
             truncation=True,
-            max_length=self.max_length(kind),
+            max_length=max_length or self.max_length(kind),
             padding=False,
             return_attention_mask=False,
             return_token_type_ids=False,
         )
         return encoded["input_ids"]
 
-    def tokenize(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+    def tokenize(self, texts: Sequence[str], kind: Kind, max_length: int | None = None) -> dict[str, Tensor]:
         """`input_ids` and `attention_mask`, int64 [texts, longest], padded to the longest of them."""
-        return self._pad(self.token_ids(texts, kind))
+        return self.pad(self.token_ids(texts, kind, max_length))
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """Unit vectors, float32 [texts, dimension], of tokenized texts."""
         mask = features["attention_mask"]
-        output = self.model(input_ids=features["input_ids"], attention_mask=mask)
+        output = self.model(**features)
         if self._conventions.pooling == "pooler":
             vectors = output.pooler_output.float()
         elif self._conventions.pooling == "cls":
@@ -197,17 +203,15 @@ class DualEncoder(torch.nn.Module):
         unique = list(row_of)
         vectors = np.empty((len(unique), self.dimension), dtype=np.float32)
         longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
-        budget = batch_size * (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
-        # outside a terminal (notebooks, logs) only what takes long is worth its lines
-        pace = {"mininterval": 1} if sys.stderr.isatty() else {"mininterval": 20, "delay": 20}
-        bar = tqdm(total=len(unique), desc=f"encode {kind}", unit="text", disable=not progress, **pace)
+        budget = self.token_budget(batch_size)
+        bar = progress_bar(len(unique), f"encode {kind}", disable=not progress)
         with bar, _evaluating(self), torch.inference_mode():
             for start in range(0, len(unique), TOKENIZE_BLOCK):
                 block = longest_first[start : start + TOKENIZE_BLOCK]
                 ids = self.token_ids([unique[row] for row in block], kind)
-                for batch in _batches([len(row) for row in ids], budget):
-                    features = self._pad([ids[position] for position in batch])
-                    vectors[[block[position] for position in batch]] = self._embed(features)
+                for batch in token_batches([len(row) for row in ids], budget):
+                    features = self.pad([ids[position] for position in batch])
+                    vectors[[block[position] for position in batch]] = self.embed(features)
                     bar.update(len(batch))
         return vectors[[row_of[text] for text in texts]]
 
@@ -231,7 +235,12 @@ class DualEncoder(torch.nn.Module):
             weights = {f"linear.{key}": weight.contiguous() for key, weight in pooler.items()}
             save_file(weights, directory / "2_Dense" / "model.safetensors")
 
-    def _pad(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    def token_budget(self, batch_size: int = 64) -> int:
+        """Tokens encoded at a time on the encoder's device, padding included."""
+        return batch_size * (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
+
+    def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """`input_ids` and `attention_mask`, int64 [texts, longest], of token ids."""
         width = max(map(len, ids), default=0)
         input_ids = np.full((len(ids), width), self.tokenizer.pad_token_id, dtype=np.int64)
         mask = np.zeros((len(ids), width), dtype=np.int64)
@@ -240,7 +249,8 @@ class DualEncoder(torch.nn.Module):
             mask[row, : len(tokens)] = 1
         return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}
 
-    def _embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
+    def embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
+        """`forward` on the encoder's device, in bfloat16 where that is a GPU that has it."""
         device = self.device
         half = device.type == "cuda" and torch.cuda.is_bf16_supported()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
@@ -266,7 +276,7 @@ def _check_texts(texts: Sequence[str], kind: str) -> None:
             raise ValueError(f"texts[{position}] is {text!r}, not a string")
 
 
-def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Positions of texts, longest first, in batches of at most `budget` tokens with their padding."""
     batch: list[int] = []
     longest = 0
@@ -278,6 +288,12 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         batch.append(position)
     if batch:
         yield batch
+
+
+def progress_bar(total: int, title: str, disable: bool = False) -> tqdm[Any]:
+    """A bar of texts; outside a terminal (notebooks, logs) only what takes long is worth its lines."""
+    pace = {"mininterval": 1} if sys.stderr.isatty() else {"mininterval": 20, "delay": 20}
+    return tqdm(total=total, desc=title, unit="text", disable=disable, **pace)
 
 
 @contextmanager

@@ -18,17 +18,17 @@ from hybridnb.ranking import exact_ranks, top_languages
 
 
 def evaluate(
-    encoder: DualEncoder, benchmark: Benchmark, out: Path, *, cache: Path | None = None
+    encoder: DualEncoder, benchmark: Benchmark, out: Path, *, cache: Path | None = None, frozen: int = 0
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; returns its part of metrics.json.
 
     Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate
     language among the first ten), out/evaluations.json (what made them) and out/metrics.json: benchmark ->
     task -> metric -> macro-average over languages or pairs, and under "by_language" the same for each.
-    cache: where embeddings are kept, None for nowhere. ValueError: `out` holds another encoder's results.
+    cache, frozen: of `encode_benchmark`. ValueError: `out` holds another encoder's results.
     """
     made_with = _made_with(encoder, benchmark, out)
-    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache)
+    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache, frozen=frozen)
     ranks = exact_ranks(benchmark, queries, candidates)
     shares = top_languages(benchmark, queries, candidates, k=10)
     write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))

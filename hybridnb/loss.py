@@ -64,6 +64,22 @@ def encode_in_chunks(encode: Callable[[Features], Tensor], features: Features, c
     return torch.cat([checkpoint(encode, part, use_reentrant=False) for part in parts])
 
 
+def encode_by_length(encode: Callable[[Features], Tensor], features: Features, tokens: int) -> Tensor:
+    """The vectors of `encode(features)`, texts of like length together, about `tokens` tokens at a time.
+
+    Less is spent on padding, and on a CPU the activations of a part stay in its caches.
+    """
+    lengths = features["attention_mask"].sum(dim=1)
+    order = torch.argsort(lengths, descending=True)
+    parts, start = list[Tensor](), 0
+    while start < len(order):
+        width = int(lengths[order[start]])
+        rows = order[start : start + max(1, tokens // width)]
+        parts.append(encode({name: values[rows, :width] for name, values in features.items()}))
+        start += len(rows)
+    return torch.cat(parts)[torch.argsort(order)]
+
+
 def gather(vectors: Tensor) -> Tensor:
     """The vectors of all processes in rank order, with gradients; the same tensor where there is but one."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):

@@ -31,8 +31,8 @@ from transformers import (
 
 from hybridnb.batching import BatchSampler, Pair, Strategy
 from hybridnb.corpora.parallel import ParallelCorpus
-from hybridnb.encoder import DualEncoder
-from hybridnb.loss import encode_in_chunks, gather, info_nce, same_text
+from hybridnb.encoder import DualEncoder, Kind
+from hybridnb.loss import encode_by_length, encode_in_chunks, gather, info_nce, same_text
 from hybridnb.settings import TrainingSettings
 
 Batch = dict[str, Any]
@@ -73,20 +73,24 @@ class StepDataset(torch.utils.data.Dataset[tuple[str, ...]]):
 class Collator:
     """Texts -> token tensors, and a number for each candidate text by which equal ones are known."""
 
-    def __init__(self, encoder: DualEncoder) -> None:
+    def __init__(self, encoder: DualEncoder, settings: TrainingSettings) -> None:
         self.encoder = encoder
+        self.max_length = {"query": settings.max_query_length, "passage": settings.max_passage_length}
 
     def __call__(self, rows: Sequence[tuple[str, ...]]) -> Batch:
         queries, passages, *mined = zip(*rows, strict=True)
         batch = {
-            "queries": self.encoder.tokenize(queries, "query"),
-            "passages": self.encoder.tokenize(passages, "passage"),
+            "queries": self._tokenize(queries, "query"),
+            "passages": self._tokenize(passages, "passage"),
             "passage_texts": _text_numbers(passages),
         }
         if mined:
-            batch["mined"] = self.encoder.tokenize(mined[0], "passage")
+            batch["mined"] = self._tokenize(mined[0], "passage")
             batch["mined_texts"] = _text_numbers(mined[0])
         return batch
+
+    def _tokenize(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+        return self.encoder.tokenize(texts, kind, self.max_length[kind])
 
 
 def _text_numbers(texts: Sequence[str]) -> Tensor:
@@ -97,13 +101,16 @@ def _text_numbers(texts: Sequence[str]) -> Tensor:
 class _Towers(nn.Module):
     """Encodes all sides of a batch in one forward pass, as distributed training needs it."""
 
-    def __init__(self, encoder: DualEncoder, chunk: int) -> None:
+    def __init__(self, encoder: DualEncoder, chunk: int, sort_by_length: bool) -> None:
         super().__init__()
-        self.encoder, self.chunk = encoder, chunk
+        self.encoder, self.chunk, self.sort_by_length = encoder, chunk, sort_by_length
 
     def forward(self, sides: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         if self.chunk and torch.is_grad_enabled():
             return {side: encode_in_chunks(self.encoder, f, self.chunk) for side, f in sides.items()}
+        if self.sort_by_length:
+            budget = self.encoder.token_budget()
+            return {side: encode_by_length(self.encoder, f, budget) for side, f in sides.items()}
         return {side: self.encoder(features) for side, features in sides.items()}
 
 
@@ -291,10 +298,10 @@ def train(
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
     trainer = BatchTrainer(
-        model=_Towers(encoder, settings.chunk),
+        model=_Towers(encoder, settings.chunk, settings.sort_by_length),
         args=arguments,
         train_dataset=StepDataset(sampler, settings.steps, settings.mined_negatives),
-        collate=Collator(encoder),
+        collate=Collator(encoder, settings),
         callbacks=callbacks,
         temperature=settings.temperature,
         validation=validation,

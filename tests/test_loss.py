@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from hybridnb.loss import encode_in_chunks, gather, info_nce, same_text
+from hybridnb.loss import encode_by_length, encode_in_chunks, gather, info_nce, same_text
 
 
 def unit(rows: int, seed: int, dimension: int = 8) -> torch.Tensor:
@@ -128,3 +128,25 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path):
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
+
+
+def test_sorting_by_length_changes_no_vector_and_no_gradient() -> None:
+    torch.manual_seed(0)
+    table = torch.nn.Embedding(50, 8)
+    widths: list[tuple[int, ...]] = []
+
+    def encode(features: dict[str, torch.Tensor]) -> torch.Tensor:
+        widths.append(tuple(features["input_ids"].shape))
+        mask = features["attention_mask"].unsqueeze(-1)
+        return (table(features["input_ids"]) * mask).sum(dim=1)
+
+    mask = (torch.arange(9) < torch.randint(1, 10, (20, 1))).long()
+    features = {"input_ids": torch.randint(50, (20, 9)), "attention_mask": mask}
+    gradients = []
+    for vectors in (encode(features), encode_by_length(encode, features, 16)):
+        table.zero_grad()
+        vectors.pow(2).sum().backward()
+        gradients.append((vectors.detach(), table.weight.grad.clone()))  # type: ignore[union-attr]
+    torch.testing.assert_close(*gradients)
+    assert sum(texts for texts, _ in widths[1:]) == 20
+    assert all(texts * width <= 16 for texts, width in widths[1:])

@@ -150,7 +150,7 @@ def test_the_loss_has_every_mined_negative_as_a_candidate_of_every_query() -> No
     with torch.no_grad():
         loss = contrastive_loss(
             lambda sides: {side: encoder(features) for side, features in sides.items()},
-            Collator(encoder)(rows),
+            Collator(encoder, TrainingSettings())(rows),
             temperature=0.05,
         )
     assert loss.item() == pytest.approx(own_info_nce(vectors[0], np.concatenate(vectors[1:]), 0.05), rel=1e-4)
@@ -159,7 +159,7 @@ def test_the_loss_has_every_mined_negative_as_a_candidate_of_every_query() -> No
 def test_equal_passages_are_not_each_others_negatives() -> None:
     encoder = toy_encoder()
     rows = [("where does bana live?", "bana"), ("who is kulo?", "kulo"), ("where is bana?", "bana")]
-    number = Collator(encoder)(rows)["passage_texts"].tolist()
+    number = Collator(encoder, TrainingSettings())(rows)["passage_texts"].tolist()
     assert number[0] == number[2] != number[1]
     queries, passages = (
         encoder.encode([row[n] for row in rows], kind, progress=False)
@@ -168,7 +168,7 @@ def test_equal_passages_are_not_each_others_negatives() -> None:
     with torch.no_grad():
         loss = contrastive_loss(
             lambda sides: {side: encoder(features) for side, features in sides.items()},
-            Collator(encoder)(rows),
+            Collator(encoder, TrainingSettings())(rows),
             temperature=0.05,
         )
     scores = queries.astype(float) @ passages.astype(float).T / 0.05
