@@ -14,6 +14,7 @@ from hybridnb import __version__
 if TYPE_CHECKING:
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoder import DualEncoder
+    from hybridnb.runs import Run
     from hybridnb.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
@@ -51,11 +52,20 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(function=_run)
 
     train = commands.add_parser(
-        "train", help="fine-tune one encoder; also under accelerate launch or torchrun"
+        "train", help="fine-tune encoders without notebooks; also under accelerate launch or torchrun"
     )
     _add_study(train)
-    train.add_argument("--strategy", required=True, help="X-X-mono, X-Y, hybrid(0.5), X-X or En-En")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--strategy", help="one run: X-X-mono, X-Y, hybrid(0.5), X-X or En-En; without it, all of the study's"
+    )
+    train.add_argument("--seed", type=int, default=0, help="of that one run")
+    train.add_argument(
+        "--part",
+        default="1/1",
+        metavar="K/N",
+        help="of all runs, the K-th of N parts: for N machines or processes",
+    )
+    train.add_argument("--evaluate", action="store_true", help="on the study's benchmarks, too")
     train.set_defaults(function=_train)
 
     evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
@@ -141,11 +151,28 @@ def _run(parsed: argparse.Namespace) -> None:
 
 
 def _train(parsed: argparse.Namespace) -> None:
+    from hybridnb import runs
     from hybridnb.batching import Strategy
-    from hybridnb.runs import finetune
 
-    run = finetune(_study(parsed), Strategy.parse(parsed.strategy), parsed.seed)
-    print(f"run: {run.directory}")
+    study = _study(parsed)
+    if parsed.strategy:
+        run = runs.run_of(study, str(Strategy.parse(parsed.strategy)), parsed.seed)
+        plan = {run: list(study.benchmarks)}
+    else:
+        plan = _part(runs.planned(study), parsed.part)
+    for run, benchmarks in plan.items():
+        runs.finetune(study.with_share(run.share), run.strategy, run.seed)
+        for benchmark in benchmarks if parsed.evaluate else ():
+            if not run.is_evaluated(benchmark):
+                runs.evaluate_run(run, benchmark)
+        print(f"{run.label}: {run.directory}", flush=True)
+
+
+def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:
+    k, _, n = part.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise ValueError(f"--part {part}: write K/N with K from 1 to N, such as 1/2")
+    return dict(list(plan.items())[int(k) - 1 :: int(n)])
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:

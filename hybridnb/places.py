@@ -11,3 +11,4 @@ HOME = Path(os.environ.get("HYBRIDNB_HOME") or Path(__file__).parents[1]).expand
 NOTEBOOKS = HOME / "notebooks"
 RUNS = HOME / "runs"
 FIGURES = HOME / "figures"
+RESULTS = HOME / "data" / "results"

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from hybridnb.batching import Strategy
 from hybridnb.files import read_metrics, write_whole
-from hybridnb.places import RUNS
-from hybridnb.settings import Study
+from hybridnb.places import RESULTS, RUNS
+from hybridnb.settings import NOT_TRAINED, Study
 
 if TYPE_CHECKING:
+    from hybridnb.batching import BatchSampler
     from hybridnb.corpora.benchmark import Benchmark
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoder import DualEncoder
@@ -28,21 +29,28 @@ if TYPE_CHECKING:
 class Run:
     """What a run left: run.json, history.csv, encoder/, ranks/, metrics.json.
 
-    Only files are read here, so that tables and figures need no model.
+    share: of the training documents. Only files are read here, so that tables and figures need no model.
     """
 
     directory: Path
     strategy: str
     seed: int
+    share: float = 1.0
 
     @property
     def label(self) -> str:
-        return f"{self.strategy} seed {self.seed}"
+        if self.strategy == NOT_TRAINED:
+            return NOT_TRAINED
+        share = "" if self.share == 1 else f" on {self.share:g} of the data"
+        return f"{self.strategy} seed {self.seed}{share}"
 
     @property
     def slug(self) -> str:
         """The label as a file name: hybrid-0.5-seed0."""
-        return f"{self.strategy.replace('(', '-').replace(')', '')}-seed{self.seed}"
+        name = self.strategy.replace("(", "-").replace(")", "").replace(" ", "-")
+        if self.strategy == NOT_TRAINED:
+            return name
+        return f"{name}-seed{self.seed}" + ("" if self.share == 1 else f"-share{self.share:g}")
 
     @property
     def encoder_directory(self) -> Path:
@@ -79,20 +87,56 @@ class Run:
 
 
 def study_runs(study: Study) -> list[Run]:
-    """The runs that a study asks for, trained or not; a run's directory tells its settings apart."""
-    return [run_of(study, strategy, seed) for strategy in study.strategies for seed in study.seeds]
+    """The main runs that a study asks for, trained or not; a run's directory tells its settings apart."""
+    baseline = [run_of(study, NOT_TRAINED, 0)] if study.baseline else []
+    return baseline + [run_of(study, strategy, seed) for strategy in study.strategies for seed in study.seeds]
 
 
-def run_of(study: Study, strategy: str, seed: int) -> Run:
-    """The run of one strategy and seed, trained or not."""
-    run = Run(RUNS / study.name, strategy, seed)
-    return replace(run, directory=run.directory / f"{run.slug}-{study.fingerprint(strategy, seed)}")
+def sweep_runs(study: Study, benchmark: str) -> list[Run]:
+    """The runs of the study's sweeps that are evaluated on a benchmark."""
+    return [
+        run_of(study, strategy, seed, sweep.share)
+        for sweep in study.sweeps
+        if benchmark in (sweep.benchmarks or study.benchmarks)
+        for strategy in sweep.strategies
+        for seed in sweep.seeds
+    ]
 
 
-def complete(study: Study, benchmarks: Sequence[str] = ()) -> list[Run]:
-    """Every run of the study, trained and evaluated: what is missing is made first, with a word about it."""
+def planned(study: Study) -> dict[Run, list[str]]:
+    """Every run of a study -> its benchmarks, what matters most first: a seed of all main strategies, the next,
+    then the sweeps.
+    """
+    plan = {run: list(study.benchmarks) for run in sorted(study_runs(study), key=lambda run: run.seed)}
+    for benchmark in study.benchmarks:
+        for run in sweep_runs(study, benchmark):
+            known = plan.setdefault(run, [])
+            known.extend([benchmark] if benchmark not in known else [])
+    return plan
+
+
+def run_of(study: Study, strategy: str, seed: int, share: float | None = None) -> Run:
+    """The run of one strategy and seed, trained or not; the recorded one (data/results) where there is no other.
+
+    share: of the training documents; left out, the study's.
+    """
+    share = study.corpus.share if share is None else share
+    run = Run(RUNS / study.name, strategy, seed, share)
+    name = f"{run.slug}-{study.with_share(share).fingerprint(strategy, seed)}"
+    run, recorded = (replace(run, directory=place / study.name / name) for place in (RUNS, RESULTS))
+    return recorded if recorded.is_trained and not run.is_trained else run
+
+
+def complete(study: Study, benchmarks: Sequence[str] = (), sweeps: bool = False) -> list[Run]:
+    """The study's main runs, or its sweeps', trained and evaluated: what is missing is made first.
+
+    It says so, and how long it may take.
+    """
     benchmarks = tuple(benchmarks) or study.benchmarks
-    runs = study_runs(study)
+    wanted = {
+        benchmark: sweep_runs(study, benchmark) if sweeps else study_runs(study) for benchmark in benchmarks
+    }
+    runs = list(dict.fromkeys(run for part in wanted.values() for run in part))
     missing = [run for run in runs if not run.is_trained]
     if missing:
         done = [run.info["seconds"] for run in runs if run.is_trained and not run.info["resumed_at_step"]]
@@ -106,53 +150,49 @@ def complete(study: Study, benchmarks: Sequence[str] = ()) -> list[Run]:
             flush=True,
         )
     for run in missing:
-        finetune(study, Strategy.parse(run.strategy), run.seed)
-    for run in runs:
-        for benchmark in benchmarks:
+        finetune(study.with_share(run.share), run.strategy, run.seed)
+    for benchmark, part in wanted.items():
+        for run in part:
             if not run.is_evaluated(benchmark):
                 evaluate_run(run, benchmark)
     return runs
 
 
-def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
+def finetune(study: Study, strategy: str, seed: int) -> Run:
     """Fine-tune the study's encoder under a strategy; a finished run is returned as it is, a cut one goes on.
 
-    What `02_finetune` and `hybridnb train` call.
+    What `02_finetune` and `hybridnb train` call. strategy: as `Strategy.parse` takes it, or NOT_TRAINED, which
+    keeps the encoder as it is.
     """
-    run = run_of(study, str(strategy), seed)
+    run = run_of(study, strategy, seed)
     if run.is_trained:
         return run
     # heavy imports only where a model is made: a finished study is found finished in a second
     from accelerate import PartialState
 
-    from hybridnb.batching import BatchSampler
     from hybridnb.provenance import provenance
-    from hybridnb.training import train, validation_batches
+    from hybridnb.training import Trained, train, validation_batches
 
     corpus, held_out = training_data(study)
-    languages = study.languages or None
-    sampler = BatchSampler(
-        corpus,
-        strategy,
-        batch_size=study.training.batch_size,
-        seed=seed,
-        languages=languages,
-        weights=study.corpus.weights,  # type: ignore[arg-type]
-    )
-    validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
     encoder = base_encoder(study, corpus, seed)
-    parameters = sum(p.numel() for p in encoder.parameters())
     made_with = provenance()
     checkpoints = run.directory / "checkpoints"
-    trained = train(encoder, sampler, validation, study.training, checkpoints)
+    if strategy == NOT_TRAINED:
+        languages: tuple[str, ...] = ()
+        trained = Trained(pd.DataFrame({"step": []}), 0, 0, 0.0, 0)
+    else:
+        sampler = _sampler(study, corpus, strategy, seed)
+        languages = sampler.languages
+        validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
+        trained = train(encoder, sampler, validation, study.training, checkpoints)
     info = {
         "study": study.name,
-        "strategy": str(strategy),
+        "strategy": strategy,
         "seed": seed,
-        "languages": sampler.languages,
+        "languages": languages,
         "settings": {name: asdict(study)[name] for name in ("corpus", "encoder", "training")},
         "corpora": {c.name: {"items": len(c), "sha256": c.sha256} for c in (corpus, held_out)},
-        "model": {"name": study.encoder.model, "parameters": parameters, **encoder.conventions},
+        "model": _described(encoder, study),
         "steps": trained.steps,
         "best_step": trained.best_step,
         "pairs_seen": trained.steps * study.training.batch_size,
@@ -166,9 +206,32 @@ def finetune(study: Study, strategy: Strategy, seed: int) -> Run:
         encoder.save(run.encoder_directory)
         write_whole(run.directory / "history.csv", trained.history.to_csv(index=False))
         write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
-        shutil.rmtree(checkpoints)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
     return run
+
+
+def _sampler(study: Study, corpus: ParallelCorpus, strategy: str, seed: int) -> BatchSampler:
+    from hybridnb.batching import BatchSampler
+
+    return BatchSampler(
+        corpus,
+        Strategy.parse(strategy),
+        batch_size=study.training.batch_size,
+        seed=seed,
+        languages=study.languages or None,
+        weights=study.corpus.weights,  # type: ignore[arg-type]
+    )
+
+
+def _described(encoder: DualEncoder, study: Study) -> dict[str, Any]:
+    weights = list(encoder.parameters())
+    return {
+        "name": study.encoder.model,
+        "parameters": sum(p.numel() for p in weights),
+        "trained": sum(p.numel() for p in weights if p.requires_grad),
+        **encoder.conventions,
+    }
 
 
 def training_data(study: Study) -> tuple[ParallelCorpus, ParallelCorpus]:
@@ -183,8 +246,13 @@ def training_data(study: Study) -> tuple[ParallelCorpus, ParallelCorpus]:
         reading["context"] = settings.context
     corpus = corpora.training_corpus(settings.training, **reading)
     if settings.validation:
-        return corpus, corpora.validation_corpus(settings.validation)
-    return corpus.split(settings.held_out)
+        held_out = corpora.validation_corpus(settings.validation)
+    else:
+        corpus, held_out = corpus.split(settings.held_out)
+    if settings.share < 1:
+        # by another seed than what is held out; a smaller share is part of a larger one
+        corpus, _ = corpus.split(1 - settings.share, seed=1)
+    return corpus, held_out
 
 
 def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder:
@@ -192,8 +260,9 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
     settings = study.encoder
     if settings.model != "small":
         from hybridnb.encoder import DualEncoder
+        from hybridnb.trunk import freeze
 
-        return DualEncoder.load(
+        encoder = DualEncoder.load(
             settings.model,
             pooling=settings.pooling,  # type: ignore[arg-type]
             query_prefix=settings.query_prefix,
@@ -201,6 +270,11 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
             max_query_length=settings.max_query_length,
             max_passage_length=settings.max_passage_length,
         )
+        if settings.dropout is not None:
+            encoder.set_dropout(settings.dropout)
+        if settings.trained_layers is not None:
+            freeze(encoder, settings.trained_layers)
+        return encoder
     from hybridnb.small_encoder import build_small_encoder
 
     texts = (text for item in corpus.items for text in (*item.queries.values(), *item.passages.values()))
@@ -217,10 +291,26 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
 def evaluate_run(run: Run, benchmark: str) -> None:
     """Rank a benchmark with the run's encoder, and keep the ranks and metrics in the run."""
     from hybridnb import corpora
+    from hybridnb.corpora.home import cache_directory
     from hybridnb.encoder import DualEncoder
     from hybridnb.evaluation import evaluate
+    from hybridnb.trunk import frozen_layers
 
-    evaluate(DualEncoder.load(str(run.encoder_directory)), corpora.load_benchmark(benchmark), run.directory)
+    if not run.encoder_directory.is_dir():
+        raise FileNotFoundError(
+            f"{run.directory} is a recorded run: it has no results on {benchmark}, and no encoder to make them with. "
+            "Train anew under another name, such as --set name=mine"
+        )
+    encoder = DualEncoder.load(str(run.encoder_directory))
+    trained_layers = run.info["settings"]["encoder"]["trained_layers"]
+    frozen = 0 if trained_layers is None else frozen_layers(encoder, trained_layers)
+    evaluate(
+        encoder,
+        corpora.load_benchmark(benchmark),
+        run.directory,
+        cache=cache_directory() / "trunk" if frozen else None,
+        frozen=frozen,
+    )
 
 
 def answer_vectors(

@@ -7,12 +7,15 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from hybridnb.batching import Strategy
+
+NOT_TRAINED = "no fine-tuning"
+"""In the place of a strategy: the encoder as it is."""
 
 BUILT_IN = Path(__file__).parent / "studies"
 
@@ -25,6 +28,7 @@ class CorpusSettings:
         share `held_out` of the training documents is kept for it.
     weights: "proportional", a temperature, or a weight for each source.
     context: how often a section heading is prefixed by its page title: never, half or always.
+    share: of the training documents that is used; what is held out for validation stays the same.
     """
 
     training: str = "cldr"
@@ -33,6 +37,11 @@ class CorpusSettings:
     weights: str | float | dict[str, float] = "proportional"
     exclude_sources: tuple[str, ...] = ()
     context: str = "never"
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"corpus.share is {self.share}; it must be above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class EncoderSettings:
     """What is fine-tuned: "small", built from scratch, or what `DualEncoder.load` takes.
 
     vocabulary, layers, hidden, heads: of the small encoder. Prefixes, pooling and lengths left out are the
-    model's own.
+    model's own, and so is the dropout. trained_layers: how many of the uppermost layers are trained, the rest and
+    the word embeddings staying as they are; left out, everything is.
     """
 
     model: str = "small"
@@ -53,8 +63,14 @@ class EncoderSettings:
     passage_prefix: str | None = None
     max_query_length: int | None = None
     max_passage_length: int | None = None
+    trained_layers: int | None = None
+    dropout: float | None = None
 
     def __post_init__(self) -> None:
+        if self.trained_layers is not None and self.trained_layers < 1:
+            raise ValueError(f"encoder.trained_layers is {self.trained_layers}; at least 1 must be trained")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ValueError(f"encoder.dropout is {self.dropout}; it must be in [0, 1)")
         own = ("pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length")
         if self.model == "small" and (given := [name for name in own if getattr(self, name) is not None]):
             raise ValueError(f"encoder.{given[0]} is set, but the small encoder has its own; leave it out")
@@ -67,6 +83,9 @@ class TrainingSettings:
     steps: batches seen. temperature: of InfoNCE. warmup: share of the steps. schedule: of the learning rate
     afterwards, by its transformers name. patience: validations without improvement before stopping, 0 never.
     chunk: texts whose activations are held at a time, 0 all (see `loss.encode_in_chunks`).
+    sort_by_length: encode texts of like length together, about 1,000 tokens at a time; faster on a CPU.
+    max_query_length, max_passage_length: tokens that texts are cut to in training; left out, as the encoder cuts
+        them anywhere.
     """
 
     steps: int = 500
@@ -83,6 +102,9 @@ class TrainingSettings:
     mined_negatives: bool = False
     validation_batches: int = 11
     validation_batch_size: int = 64
+    sort_by_length: bool = False
+    max_query_length: int | None = None
+    max_passage_length: int | None = None
 
     def __post_init__(self) -> None:
         lowest = {"steps": 1, "batch_size": 2, "evaluate_every": 1, "validation_batches": 1}
@@ -98,11 +120,28 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Further runs of a study: other strategies or seeds, or a share of the data.
+
+    benchmarks: fewer of the study's; empty means all.
+    """
+
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    share: float = 1.0
+    benchmarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _spell(self)
+
+
+@dataclass(frozen=True)
 class Study:
     """Which strategies are compared, on what, and how.
 
     name: of its directory under runs/ and figures/. languages: of training; empty means all of the corpus.
-    A benchmark language outside them is reported as unseen.
+    A benchmark language outside them is reported as unseen. baseline: whether the encoder is also evaluated as it
+    is, without fine-tuning. sweeps: runs beside the main ones.
     """
 
     name: str
@@ -111,6 +150,8 @@ class Study:
     seeds: tuple[int, ...]
     benchmarks: tuple[str, ...]
     languages: tuple[str, ...] = ()
+    baseline: bool = False
+    sweeps: tuple[Sweep, ...] = ()
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -119,10 +160,13 @@ class Study:
         for name in ("strategies", "seeds", "benchmarks"):
             if not getattr(self, name):
                 raise ValueError(f"{name} of study {self.name!r} is empty; name at least one")
-        # one spelling each, so that hybrid(.5) and hybrid(0.5) are one run
-        strategies = dict.fromkeys(str(Strategy.parse(text)) for text in self.strategies)
-        object.__setattr__(self, "strategies", tuple(strategies))
-        object.__setattr__(self, "seeds", tuple(dict.fromkeys(self.seeds)))
+        _spell(self)
+        for sweep in self.sweeps:
+            if unknown := set(sweep.benchmarks) - set(self.benchmarks):
+                raise ValueError(
+                    f"a sweep of study {self.name!r} names benchmark {min(unknown)!r}; the study has "
+                    f"{', '.join(self.benchmarks)}"
+                )
 
     @classmethod
     def load(cls, study: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
@@ -150,15 +194,30 @@ class Study:
         return _read(cls, table, str(path), "")
 
     def fingerprint(self, strategy: str, seed: int) -> str:
-        """Eight characters that change with every setting a run depends on, and with the content of its files."""
-        parts = {k: v for k, v in asdict(self).items() if k in ("languages", "corpus", "encoder", "training")}
+        """Eight characters that change with every setting a run depends on, and with the content of its files.
+
+        Settings at their defaults do not count, so that runs are still found when hybridnb has learned a new one.
+        """
+        parts: dict[str, Any] = {"languages": self.languages}
+        for name in ("corpus", "encoder") if strategy == NOT_TRAINED else ("corpus", "encoder", "training"):
+            settings = getattr(self, name)
+            parts[name] = {
+                f.name: getattr(settings, f.name)
+                for f in fields(settings)
+                if getattr(settings, f.name) != f.default
+            }
         for side in ("training", "validation"):
-            if Path(parts["corpus"][side]).is_file():
-                parts["corpus"][side] = hashlib.sha256(Path(parts["corpus"][side]).read_bytes()).hexdigest()
-            elif parts["corpus"][side] == "cldr":
+            source = getattr(self.corpus, side)
+            if Path(source).is_file():
+                parts["corpus"][side] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+            elif source == "cldr":
                 parts["corpus"][side] = f"cldr of Babel {version('babel')}"
         text = json.dumps([parts, strategy, seed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def with_share(self, share: float) -> Study:
+        """The same study on a share of the training documents."""
+        return replace(self, corpus=replace(self.corpus, share=share))
 
     def only(self, *, strategies: Sequence[str] = (), seeds: Sequence[int] = ()) -> Study:
         """The same study with fewer or other strategies and seeds: same name, same directories."""
@@ -169,6 +228,13 @@ class Study:
     def to_json(self) -> str:
         """The settings as a JSON file that `load` reads."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+
+def _spell(runs: Study | Sweep) -> None:
+    """One spelling of each strategy, so that hybrid(.5) and hybrid(0.5) are one run, and each seed once."""
+    strategies = dict.fromkeys(str(Strategy.parse(text)) for text in runs.strategies)
+    object.__setattr__(runs, "strategies", tuple(strategies))
+    object.__setattr__(runs, "seeds", tuple(dict.fromkeys(runs.seeds)))
 
 
 def _find(study: str) -> Path:
@@ -232,15 +298,17 @@ def _read(cls: type[Any], table: Any, where: str, prefix: str) -> Any:
             values[name] = _read(kind, value, where, f"{prefix}{name}.")  # type: ignore[arg-type]
         else:
             values[name] = _typed(kind, value, f"{where}: {prefix}{name}")
-    missing = [
-        f for f in known if f not in values and f in ("name", "title", "strategies", "seeds", "benchmarks")
-    ]
+    missing = [f for f in _required(cls) if f not in values]
     if missing:
         raise ValueError(f"{where}: setting {', '.join(missing)} is missing")
     try:
         return cls(**values)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+def _required(cls: type[Any]) -> list[str]:
+    return [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
 
 
 _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
@@ -250,6 +318,7 @@ _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "bool": ("true or false", bool),
     "str | None": ("a text in quotes", (str, type(None))),
     "int | None": ("a whole number", (int, type(None))),
+    "float | None": ("a number", (int, float, type(None))),
     "str | float | dict[str, float]": ("a text, a number or a table of numbers", (str, int, float, dict)),
 }
 
@@ -260,8 +329,10 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         inner = kind.__args__[0]
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} is {value!r}; it must be a list, such as [{value!r}]")
+        if is_dataclass(inner):
+            return tuple(_read(inner, v, where, f"[{n}].") for n, v in enumerate(value))  # type: ignore[arg-type]
         return tuple(_typed(inner, v, where) for v in value)
     what, accepted = _TYPES[name]
     if not isinstance(value, accepted) or (isinstance(value, bool) and name != "bool"):
         raise ValueError(f"{where} is {value!r}; it must be {what}")
-    return float(str(value)) if name == "float" else value
+    return float(str(value)) if name.startswith("float") and value is not None else value

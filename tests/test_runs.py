@@ -79,7 +79,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 
 @pytest.fixture(scope="module")
 def run(study: Study) -> Run:
-    return runs.finetune(study, HYBRID, 0)
+    return runs.finetune(study, str(HYBRID), 0)
 
 
 def modified(directory: Path) -> dict[Path, int]:
@@ -129,7 +129,7 @@ def test_the_encoder_is_read_by_the_libraries_people_use(run: Run) -> None:
 
 def test_a_finished_run_is_left_alone(run: Run, study: Study) -> None:
     before = modified(run.directory)
-    assert runs.finetune(study, HYBRID, 0) == run
+    assert runs.finetune(study, str(HYBRID), 0) == run
     assert modified(run.directory) == before
 
 
@@ -139,10 +139,10 @@ def test_a_run_that_was_cut_ends_the_same(
     monkeypatch.setattr(runs, "RUNS", tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Progress, "on_step_end", stopped_at(5))
-        runs.finetune(study, HYBRID, 0)
+        runs.finetune(study, str(HYBRID), 0)
     cut = runs.run_of(study, "hybrid(0.5)", 0)
     assert not cut.is_trained and (cut.directory / "checkpoints" / "checkpoint-3").is_dir()
-    again = runs.finetune(study, HYBRID, 0)
+    again = runs.finetune(study, str(HYBRID), 0)
     assert again.info["resumed_at_step"] == 3
     weights = [(r.encoder_directory / "model.safetensors").read_bytes() for r in (run, again)]
     assert weights[0] == weights[1]
