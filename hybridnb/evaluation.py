@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hybridnb import metrics
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.embeddings import encode_benchmark, encoder_sha256
+from hybridnb.embeddings import Vectors, encode_benchmark, encoder_sha256
 from hybridnb.encoder import DualEncoder
 from hybridnb.files import read_metrics, write_whole
 from hybridnb.provenance import provenance
 from hybridnb.ranking import exact_ranks, top_languages
+
+ANSWERS = 12
+"""Parallel answers whose vectors are kept, to be drawn."""
 
 
 def evaluate(
@@ -22,9 +26,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; returns its part of metrics.json.
 
-    Writes out/ranks/NAME.parquet (the ranks table), out/ranks/NAME.top10.csv (share of each candidate
-    language among the first ten), out/evaluations.json (what made them) and out/metrics.json: benchmark ->
-    task -> metric -> macro-average over languages or pairs, and under "by_language" the same for each.
+    Writes out/ranks/NAME.parquet (the ranks table), NAME.top10.csv beside it (share of each candidate language
+    among the first ten), NAME.answers.parquet (see `parallel_answers`), out/evaluations.json (what made them) and
+    out/metrics.json: benchmark -> task -> metric -> macro-average over languages or pairs, and under "by_language"
+    the same for each.
     cache, frozen: of `encode_benchmark`. ValueError: `out` holds another encoder's results.
     """
     made_with = _made_with(encoder, benchmark, out)
@@ -32,9 +37,30 @@ def evaluate(
     ranks = exact_ranks(benchmark, queries, candidates)
     shares = top_languages(benchmark, queries, candidates, k=10)
     write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    parallel_answers(benchmark, candidates, ANSWERS).to_parquet(
+        out / "ranks" / f"{benchmark.name}.answers.parquet"
+    )
     write_whole(out / "evaluations.json", json.dumps(made_with, ensure_ascii=False, indent=1))
     record(ranks, out)  # last: metrics.json says what is done
     return read_metrics(out)[benchmark.name]
+
+
+def parallel_answers(benchmark: Benchmark, candidates: Vectors, count: int) -> pd.DataFrame:
+    """Vectors of the answers to `count` queries, evenly spaced among those answered in most languages.
+
+    float32 [texts, d], indexed by (answer, language).
+    """
+    most = max(map(len, benchmark.relevance.values()))
+    parallel = [relevant for relevant in benchmark.relevance.values() if len(relevant) == most]
+    chosen = np.linspace(0, len(parallel) - 1, min(count, len(parallel))).astype(int)
+    vectors = {
+        (answer, language): candidates[language][rows[0]]
+        for answer, position in enumerate(chosen)
+        for language, rows in parallel[position].items()
+    }
+    index = pd.MultiIndex.from_tuples(vectors, names=["answer", "language"])
+    matrix = np.stack(list(vectors.values()))
+    return pd.DataFrame(matrix, index, [str(axis) for axis in range(matrix.shape[1])])
 
 
 def _made_with(encoder: DualEncoder, benchmark: Benchmark, out: Path) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hybridnb.places import FIGURES
+from hybridnb.settings import NOT_TRAINED
 
 COLOURS = sns.color_palette("colorblind")
+GREY = (0.6, 0.6, 0.6)
 TASKS = {"Mo mAP": "monolingual", "Cr mAP": "cross-lingual", "Mul mAP": "multilingual"}
 
 
@@ -41,7 +43,9 @@ def save(figure: Figure, study: str, name: str) -> Figure:
 
 def palette(strategies: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     """A colour for each strategy, the same in every figure of a study."""
-    return {strategy: COLOURS[n % len(COLOURS)] for n, strategy in enumerate(dict.fromkeys(strategies))}
+    trained = [strategy for strategy in dict.fromkeys(strategies) if strategy != NOT_TRAINED]
+    colours = {strategy: COLOURS[n % len(COLOURS)] for n, strategy in enumerate(trained)}
+    return {NOT_TRAINED: GREY, **colours} if NOT_TRAINED in strategies else colours
 
 
 def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
@@ -153,26 +157,26 @@ def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def projections(
-    vectors: Mapping[str, NDArray[np.float32]], languages: Sequence[str], answers: Sequence[int]
-) -> Figure:
+def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
     """Passage vectors on their first two principal axes, coloured by language, one panel a strategy.
 
-    A grey line leads from each passage to the middle of its translations (the same number in `answers`).
+    answers: strategy -> vectors [texts, d], indexed by (answer, language). A grey line leads from each passage
+    to the middle of its translations.
     """
     figure, axes = plt.subplots(
-        1, len(vectors), figsize=(4.2 * len(vectors) + 1, 4), layout="constrained", squeeze=False
+        1, len(answers), figsize=(4.2 * len(answers) + 1, 4), layout="constrained", squeeze=False
     )
+    languages = next(iter(answers.values())).index.get_level_values("language")
     codes = sorted(set(languages))
     colours = dict(zip(codes, sns.color_palette("husl", len(codes)), strict=True))
-    for n, (panel, (strategy, matrix)) in enumerate(zip(axes[0], vectors.items(), strict=True)):
-        plane, explained = principal_plane(matrix)
-        middle = pd.DataFrame(plane).groupby(np.asarray(answers)).transform("mean").to_numpy()
+    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], answers.items(), strict=True)):
+        plane, explained = principal_plane(table.to_numpy())
+        middle = pd.DataFrame(plane, table.index).groupby("answer").transform("mean").to_numpy()
         for point, centre in zip(plane, middle, strict=True):
             panel.plot(*zip(point, centre, strict=True), color="0.8", linewidth=0.7, zorder=0)
         sns.scatterplot(
-            x=plane[:, 0], y=plane[:, 1], hue=list(languages), hue_order=codes, palette=colours, s=22, linewidth=0,
-            ax=panel, legend=n == len(vectors) - 1,
+            x=plane[:, 0], y=plane[:, 1], hue=table.index.get_level_values("language"), hue_order=codes,
+            palette=colours, s=22, linewidth=0, ax=panel, legend=n == len(answers) - 1,
         )  # fmt: skip
         panel.grid(False)
         panel.set(

@@ -10,6 +10,7 @@ from hybridnb.batching import Strategy
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.runs import Run
+from hybridnb.settings import NOT_TRAINED
 from hybridnb.tables import by_strategy
 
 LOWER_IS_BETTER = {"rank distance"}
@@ -28,7 +29,7 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
     claims = [
         (column, other, column not in LOWER_IS_BETTER)
         for other in present
-        if Strategy.parse(other).mono_share < 1 and other != "X-X"
+        if other not in (NOT_TRAINED, "X-X") and Strategy.parse(other).mono_share < 1
         for column in ("Cr mAP", "Mul mAP", "rank distance")
     ]
     if "X-Y" in present:

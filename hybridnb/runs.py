@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hybridnb.batching import Strategy
 from hybridnb.files import read_metrics, write_whole
@@ -20,7 +18,6 @@ from hybridnb.settings import NOT_TRAINED, Study
 
 if TYPE_CHECKING:
     from hybridnb.batching import BatchSampler
-    from hybridnb.corpora.benchmark import Benchmark
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoder import DualEncoder
 
@@ -81,9 +78,17 @@ class Run:
         """The ranks table of a benchmark."""
         return pd.read_parquet(self.directory / "ranks" / f"{benchmark}.parquet")
 
+    def pool(self, benchmark: str) -> int:
+        """How many candidates the largest pool of a benchmark has: those of all languages."""
+        return int(self.ranks(benchmark)["pool_size"].max())
+
     def top_languages(self, benchmark: str) -> pd.DataFrame:
         """query_language, candidate_language, share of the first ten."""
         return pd.read_csv(self.directory / "ranks" / f"{benchmark}.top10.csv")
+
+    def answers(self, benchmark: str) -> pd.DataFrame:
+        """Vectors of a few parallel answers, float32 [texts, d], indexed by (answer, language)."""
+        return pd.read_parquet(self.directory / "ranks" / f"{benchmark}.answers.parquet")
 
 
 def study_runs(study: Study) -> list[Run]:
@@ -311,30 +316,3 @@ def evaluate_run(run: Run, benchmark: str) -> None:
         cache=cache_directory() / "trunk" if frozen else None,
         frozen=frozen,
     )
-
-
-def answer_vectors(
-    runs: Sequence[Run], benchmark: Benchmark, answers: int
-) -> tuple[dict[str, NDArray[np.float32]], list[str], list[int]]:
-    """(strategy -> vectors [texts, d], language of each text, which answer each text is) of parallel answers.
-
-    The answers to `answers` queries, evenly spaced among those answered in most languages. Of each strategy
-    the first seed's encoder is taken.
-    """
-    from hybridnb.encoder import DualEncoder
-
-    most = max(map(len, benchmark.relevance.values()))
-    parallel = [relevant for relevant in benchmark.relevance.values() if len(relevant) == most]
-    chosen = np.linspace(0, len(parallel) - 1, min(answers, len(parallel))).astype(int)
-    rows = [
-        (benchmark.candidates[language][relevant[0]], language, number)
-        for number, position in enumerate(chosen)
-        for language, relevant in parallel[position].items()
-    ]
-    texts, languages, numbers = (list(column) for column in zip(*rows, strict=True))
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for run in runs:
-        if run.strategy not in vectors:
-            encoder = DualEncoder.load(str(run.encoder_directory))
-            vectors[run.strategy] = encoder.encode(texts, "passage", progress=False)
-    return vectors, languages, numbers

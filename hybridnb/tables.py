@@ -56,12 +56,12 @@ def with_spread(table: pd.DataFrame) -> pd.DataFrame:
     """`scores` as text: mean over seeds, and half the range between seeds where there are several."""
     mean = by_strategy(table)
     half = (by_strategy(table, "max") - by_strategy(table, "min")) / 2
+    several = table.groupby("strategy", sort=False)["seed"].nunique() > 1
     text = mean.copy().astype(object)
     for column in mean:
         digits = 0 if column == "rank distance" else 3
         text[column] = mean[column].map(f"{{:.{digits}f}}".format)
-        if table["seed"].nunique() > 1:
-            text[column] += half[column].map(f" ± {{:.{digits}f}}".format)
+        text[column] += half[column].map(f" ± {{:.{digits}f}}".format).where(several, "")
     return text
 
 
@@ -99,27 +99,34 @@ def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> 
 
 
 def seen_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """mAP by strategy over the languages it was trained on (seen) and the others (unseen), for each task.
+    """mAP by strategy over the languages that the runs were trained on (seen) and the others, for each task.
 
     A pair counts as unseen when either of its languages is.
     """
+    trained = {"*", *_trained_languages(runs)}
     parts = {}
     for column, (task, metric) in list(HEADLINE.items())[:3]:
         table = by_language(runs, benchmark, task, metric)
         if table.empty:
             continue
-        trained = {run.strategy: {*run.info["languages"], "*"} for run in runs}
-        seen = [
-            {query, candidate} <= trained[strategy]
-            for strategy, query, candidate in zip(
-                table["strategy"], table["query_language"], table["candidate_language"], strict=True
-            )
-        ]
+        pairs = zip(table["query_language"], table["candidate_language"], strict=True)
+        seen = [set(pair) <= trained for pair in pairs]
         table["part"] = ["seen" if of_pair else "unseen" for of_pair in seen]
         means = table.groupby(["strategy", "part"], sort=False)["value"].mean().unstack("part")
         for name in sorted(means.columns):
             parts[column, str(name)] = means[name].reindex(table["strategy"].unique())
     return pd.DataFrame(parts)
+
+
+def unseen_languages(runs: Sequence[Run], benchmark: str) -> list[str]:
+    """Query languages of a benchmark that none of the runs was trained on."""
+    tasks = runs[0].metrics[benchmark].values()
+    asked = {key.partition(">")[0] for task in tasks for key in task.get("by_language", {})}
+    return sorted(asked - _trained_languages(runs))
+
+
+def _trained_languages(runs: Sequence[Run]) -> set[str]:
+    return {code for run in runs for code in run.info["languages"]}
 
 
 def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
@@ -175,6 +182,14 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
         pivot = table.pivot(index="query_language", columns="candidate_language", values="share")
         shares.setdefault(run.strategy, []).append(pivot)
     return {strategy: sum(tables[1:], tables[0]) / len(tables) for strategy, tables in shares.items()}
+
+
+def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
+    """strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`)."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.strategy, run)
+    return {strategy: run.answers(benchmark) for strategy, run in first.items()}
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from test_training import NAMES, TEMPLATES, TOY_ITEMS, toy_encoder
 
 from hybridnb import metrics
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.lareqa import FILES
 from hybridnb.encoder import DualEncoder
-from hybridnb.evaluation import evaluate, record
+from hybridnb.evaluation import evaluate, parallel_answers, record
 from hybridnb.ranks_table import COLUMNS
 
 TOY_BENCHMARK = Benchmark(
@@ -62,11 +63,12 @@ def evaluated(encoder: DualEncoder, tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_files_it_writes(evaluated: tuple[Path, dict[str, Any]]) -> None:
     out, _ = evaluated
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert files == {"metrics.json", "evaluations.json", "ranks/toy.parquet", "ranks/toy.top10.csv"}
-    ranks = pd.read_parquet(out / "ranks" / "toy.parquet")
-    assert list(ranks.columns) == COLUMNS
+    ranks = {f"ranks/toy{kind}" for kind in (".parquet", ".top10.csv", ".answers.parquet")}
+    assert files == {"metrics.json", "evaluations.json", *ranks}
+    table = pd.read_parquet(out / "ranks" / "toy.parquet")
+    assert list(table.columns) == COLUMNS
     # 24 queries in 3 languages: 3 answers each in the pool of their own language, and in the merged one
-    assert len(ranks) == 24 * 3 * 3 * 2
+    assert len(table) == 24 * 3 * 3 * 2
 
 
 def test_the_metrics_are_those_of_the_ranks(evaluated: tuple[Path, dict[str, Any]]) -> None:
@@ -138,3 +140,22 @@ def test_what_made_the_results_is_recorded_and_not_mixed(evaluated: tuple[Path, 
     with pytest.raises(ValueError, match="another encoder"):
         evaluate(other, TOY_BENCHMARK, out)
     assert (out / "metrics.json").read_bytes() == before
+
+
+def test_vectors_of_parallel_answers_are_kept(evaluated: tuple[Path, Any], encoder: DualEncoder) -> None:
+    kept = pd.read_parquet(evaluated[0] / "ranks" / "toy.answers.parquet")
+    assert kept.index.to_list() == [(n, code) for n in range(12) for code in TEMPLATES]
+    names = [NAMES[position] for position in np.linspace(0, len(NAMES) - 1, 12).astype(int)]
+    items = [TOY_ITEMS[NAMES.index(name)] for name in names]
+    texts = [item.passages[code] for item in items for code in TEMPLATES]
+    assert_allclose(kept.to_numpy(), encoder.encode(texts, "passage", progress=False), atol=1e-6)
+
+
+def test_of_queries_answered_in_few_languages_no_vectors_are_kept() -> None:
+    relevance = {"a": {"x": [0]}, "b": {"x": [1], "y": [0]}, "c": {"x": [2], "y": [1]}}
+    queries = {"x": Queries(["a", "b", "c"], ["a", "b", "c"])}
+    benchmark = Benchmark("partly", queries, {"x": ["0", "1", "2"], "y": ["0", "1"]}, relevance)
+    vectors = {"x": np.eye(3, dtype=np.float32), "y": np.eye(3, dtype=np.float32)[:2]}
+    kept = parallel_answers(benchmark, vectors, 5)
+    assert kept.index.to_list() == [(0, "x"), (0, "y"), (1, "x"), (1, "y")]
+    assert kept.to_numpy().argmax(axis=1).tolist() == [1, 0, 2, 1]

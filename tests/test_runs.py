@@ -19,8 +19,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from test_evaluation import TOY_BENCHMARK, write_xquad_r
-from test_training import NAMES, TOY_ITEMS, stopped_at
+from test_evaluation import write_xquad_r
+from test_training import TOY_ITEMS, stopped_at
 from transformers import AutoModel
 
 from hybridnb import runs
@@ -181,19 +181,6 @@ def test_completing_a_study_makes_what_is_missing_and_no_more(
     assert runs.complete(study) == made
     assert capsys.readouterr().out == ""
     assert modified(runs.RUNS) == after
-
-
-def test_vectors_of_parallel_answers(run: Run) -> None:
-    vectors, languages, numbers = runs.answer_vectors([run, replace(run, seed=1)], TOY_BENCHMARK, 3)
-    assert languages == ["de", "en", "es"] * 3
-    assert numbers == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    items = [TOY_ITEMS[NAMES.index(name)] for name in ("bana", "mazu", "anko")]
-    texts = [item.passages[code] for item in items for code in ("de", "en", "es")]
-    assert list(vectors) == ["hybrid(0.5)"]
-    assert vectors["hybrid(0.5)"].shape == (9, 16)
-    same = DualEncoder.load(run.directory).encode(texts, "passage", progress=False)
-    matching = [0, 1, 2, 6, 7, 8]
-    assert_array_equal(vectors["hybrid(0.5)"][matching], same[matching])
 
 
 @pytest.mark.parametrize("changes", [{"exclude_sources": ("toy",)}, {"context": "sometimes"}])

@@ -125,11 +125,21 @@ class TestTables:
         assert row["Cr mAP", "seen"] == pytest.approx(0.31)
         assert row["Cr mAP", "unseen"] == pytest.approx(0.21)
         assert row["Mul mAP", "unseen"] == pytest.approx(0.12)
+        assert tables.unseen_languages(runs, "toy") == ["sw"]
+        # a baseline was trained on nothing: the others' languages divide its table, too
+        (runs[0].directory / "run.json").write_text(json.dumps({"languages": []}))
+        assert tables.seen_table(runs, "toy").equals(table)
         for run in runs[2:]:
             (run.directory / "run.json").write_text(json.dumps({"languages": LANGUAGES}))
-        everywhere = tables.seen_table(runs, "toy").loc["X-Y"]
-        assert everywhere["Cr mAP", "seen"] == pytest.approx((2 * 0.51 + 4 * 0.41) / 6)
-        assert np.isnan(everywhere["Cr mAP", "unseen"])
+        everywhere = tables.seen_table(runs, "toy")
+        assert everywhere.loc["X-Y", ("Cr mAP", "seen")] == pytest.approx((2 * 0.51 + 4 * 0.41) / 6)
+        assert "unseen" not in everywhere.columns.get_level_values(1)
+        assert tables.unseen_languages(runs, "toy") == []
+
+    def test_only_strategies_with_several_seeds_have_a_spread(self, scores: pd.DataFrame) -> None:
+        text = tables.with_spread(scores.drop(index=0))
+        assert text.loc["X-X-mono", "Mo mAP"] == "0.720"
+        assert text.loc["X-Y", "Mo mAP"] == "0.700 ± 0.040"
 
     def test_bias_table_agrees_with_scipy(self, runs: list[Run]) -> None:
         rng = np.random.default_rng(0)
@@ -300,7 +310,8 @@ class TestFigures:
 
     def test_a_projection_has_a_point_a_passage(self) -> None:
         vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-        figure = figures.projections({"X-Y": vectors}, ["de", "en"] * 3, [0, 0, 1, 1, 2, 2])
+        index = pd.MultiIndex.from_product([range(3), ["de", "en"]], names=["answer", "language"])
+        figure = figures.projections({"X-Y": pd.DataFrame(vectors, index)})
         points = figure.axes[0].collections[0].get_offsets()
         assert np.asarray(points) == pytest.approx(figures.principal_plane(vectors)[0])
 
