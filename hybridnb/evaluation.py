@@ -87,7 +87,7 @@ def record(ranks: pd.DataFrame, out: Path) -> None:
     directory = out / "ranks"
     directory.mkdir(parents=True, exist_ok=True)
     part = directory / f"{name}.parquet.part"
-    ranks.to_parquet(part, index=False)
+    ranks.to_parquet(part, index=False, compression="zstd")
     part.replace(directory / f"{name}.parquet")
     known = read_metrics(out) if (out / "metrics.json").is_file() else {}
     known[name] = with_languages(ranks)
