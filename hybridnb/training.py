@@ -281,7 +281,7 @@ def train(
     settings: TrainingSettings,
     directory: Path,
 ) -> Trained:
-    """Fine-tune `encoder` in place; it ends with the weights of the lowest validation loss.
+    """Fine-tune `encoder` in place; it ends with the weights of the lowest validation loss, or with the last ones.
 
     directory: holds the checkpoints while training runs; called again after a kill it goes on from the last
     one, with the same batches and the same dropout. Removed by the caller when all is saved.
@@ -310,9 +310,10 @@ def train(
     started = time.monotonic()
     checkpoint = last_checkpoint(directory)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    best = trainer.state.best_global_step if settings.keep_best else None
     return Trained(
         history=_history(trainer.state),
-        best_step=int(trainer.state.best_global_step or trainer.state.global_step),
+        best_step=int(best or trainer.state.global_step),
         steps=trainer.state.global_step,
         seconds=round(time.monotonic() - started, 1),
         resumed_at=int(checkpoint.name.split("-")[1]) if checkpoint else 0,
@@ -342,7 +343,7 @@ def _arguments(settings: TrainingSettings, directory: Path, seed: int, processes
         save_strategy="steps",
         save_steps=settings.evaluate_every,
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=settings.keep_best,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         logging_steps=_log_every(settings.evaluate_every),
