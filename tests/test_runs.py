@@ -21,15 +21,18 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from test_evaluation import write_xquad_r
 from test_training import TOY_ITEMS, stopped_at
+from tiny_models import tiny_xlmr
 from transformers import AutoModel
 
-from hybridnb import runs
+from hybridnb import record, runs
 from hybridnb.batching import Strategy
+from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.encoder import DualEncoder
+from hybridnb.evaluation import evaluate
 from hybridnb.provenance import code_revision
 from hybridnb.runs import Run
-from hybridnb.settings import Study
+from hybridnb.settings import NOT_TRAINED, EncoderSettings, Study, Sweep
 from hybridnb.training import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -181,6 +184,98 @@ def test_completing_a_study_makes_what_is_missing_and_no_more(
     assert runs.complete(study) == made
     assert capsys.readouterr().out == ""
     assert modified(runs.RUNS) == after
+
+
+def test_a_recorded_run_stands_in_for_one_that_is_not_there(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = runs.complete(study)
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    for module in (runs, record):
+        monkeypatch.setattr(module, "RESULTS", results)
+    monkeypatch.setattr(record, "RUNS", runs.RUNS)
+    more = replace(study, sweeps=(Sweep(("X-Y",)),))
+    lines = [f"{r.label}: recorded" for r in made] + ["X-Y seed 0: not trained here"]
+    assert list(record.record(more)) == lines
+    assert list(record.record(study)) == lines[:2]  # again, over what is there
+    monkeypatch.setattr(runs, "RUNS", elsewhere)
+    found = runs.complete(study)
+    assert [r.directory for r in found] == [results / "toy" / r.directory.name for r in made]
+    assert not elsewhere.exists()
+    for ours, recorded in zip(made, found, strict=True):
+        assert recorded.metrics == ours.metrics and recorded.info == ours.info
+        assert_frame_equal(recorded.ranks("xquad-r"), ours.ranks("xquad-r"))
+    with pytest.raises(
+        FileNotFoundError, match=r"recorded run: it has no results on mlqa-r.*--set name=mine"
+    ):
+        runs.evaluate_run(found[0], "mlqa-r")
+
+
+def test_leaks_of_the_training_corpus_are_recorded(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    assert record.recorded_leaks(study) == {}
+    found = record.record_leaks(study)
+    assert found["xquad-r"]["exact"] > 0  # the toy pairs are the toy benchmark's
+    assert record.recorded_leaks(study) == found
+
+
+def test_a_study_plans_its_main_runs_seed_by_seed_and_then_its_sweeps(study: Study) -> None:
+    sweeps = (Sweep(("X-Y",), share=0.5, benchmarks=("cldr",)), Sweep(("X-X-mono", "X-X")))
+    whole = replace(study, seeds=(0, 1), baseline=True, sweeps=sweeps, benchmarks=("xquad-r", "cldr"))
+    plan = {run.label: benchmarks for run, benchmarks in runs.planned(whole).items()}
+    assert list(plan) == [
+        "no fine-tuning", "X-X-mono seed 0", "hybrid(0.5) seed 0", "X-X-mono seed 1", "hybrid(0.5) seed 1",
+        "X-X seed 0", "X-Y seed 0 on 0.5 of the data",
+    ]  # fmt: skip
+    assert plan.pop("X-Y seed 0 on 0.5 of the data") == ["cldr"]
+    assert all(benchmarks == ["xquad-r", "cldr"] for benchmarks in plan.values())
+    shared = runs.sweep_runs(whole, "cldr")[0]
+    assert shared.slug == "X-Y-seed0-share0.5"
+    assert shared.directory == runs.run_of(study.with_share(0.5), "X-Y", 0).directory
+
+
+def test_a_share_of_the_data_is_of_training_documents_alone(study: Study) -> None:
+    (whole, held_out), (half, same) = (runs.training_data(study.with_share(s)) for s in (1, 0.5))
+    assert same.sha256 == held_out.sha256
+    ids = {item.id for item in whole.items}
+    assert 0 < len(half) < len(whole) and {item.id for item in half.items} < ids
+
+
+def test_the_baseline_is_the_encoder_as_it_was(study: Study) -> None:
+    run = runs.finetune(study, NOT_TRAINED, 0)
+    assert (run.label, run.info["steps"], run.info["pairs_seen"], len(run.history)) == (NOT_TRAINED, 0, 0, 0)
+    corpus, _ = runs.training_data(study)
+    untrained = runs.base_encoder(study, corpus, 0)
+    texts = list(TOY_ITEMS[0].passages.values())
+    kept = DualEncoder.load(run.directory)
+    assert_array_equal(*(e.encode(texts, "passage", progress=False) for e in (kept, untrained)))
+    longer = replace(study, training=replace(study.training, steps=7))
+    assert runs.run_of(longer, NOT_TRAINED, 0) == run
+
+
+def test_upper_layers_are_trained_from_shared_lower_ones(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a base model on disk, dropout off, upper layer only; evaluated above the frozen one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = tiny_xlmr(tmp_path / "base")
+    encoder = EncoderSettings(model=str(base), trained_layers=1, dropout=0.0)
+    training = replace(study.training, sort_by_length=True, max_query_length=8, keep_best=False)
+    run = runs.finetune(replace(study, encoder=encoder, training=training), "hybrid(0.5)", 0)
+    assert run.info["model"]["trained"] < run.info["model"]["parameters"]
+    assert run.info["best_step"] == 6
+    before, after = (
+        dict(DualEncoder.load(d, pooling="mean").model.named_parameters()) for d in (base, run.directory)
+    )
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("encoder.layer.1.") for name in changed)
+    runs.evaluate_run(run, "xquad-r")
+    plain = evaluate(DualEncoder.load(run.directory), load_benchmark("xquad-r"), tmp_path / "plain")
+    assert run.metrics["xquad-r"]["multilingual"]["map"] == pytest.approx(
+        plain["multilingual"]["map"], abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("changes", [{"exclude_sources": ("toy",)}, {"context": "sometimes"}])

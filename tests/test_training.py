@@ -192,6 +192,14 @@ def test_it_learns_and_tells_about_it(tmp_path: Path, capsys: pytest.CaptureFixt
     assert all(line.startswith("hybrid(0.5) seed 3  [") for line in lines)
 
 
+def test_the_last_weights_are_kept_where_the_study_says_so(tmp_path: Path) -> None:
+    kept, trained = train_toy(tmp_path / "last", steps=24, learning_rate=0.3, keep_best=False)
+    best, other = train_toy(tmp_path / "best", steps=24, learning_rate=0.3)
+    assert trained.best_step == trained.steps == 24 > other.best_step
+    assert_frame_equal(trained.history, other.history)
+    assert not torch.equal(next(kept.parameters()), next(best.parameters()))
+
+
 def test_the_weights_of_the_lowest_validation_loss_are_kept(tmp_path: Path) -> None:
     """At such a learning rate training gets worse; the validation loss is computed again from the vectors."""
     encoder, trained = train_toy(tmp_path, steps=24, learning_rate=0.3)

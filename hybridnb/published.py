@@ -1,0 +1,53 @@
+"""The figures of the paper (arXiv 2408.10536, Tables 3-8, 12 and 13), to stand beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hybridnb.places import HOME
+from hybridnb.runs import Run
+from hybridnb.settings import Study
+from hybridnb.tables import HEADLINE, as_text, scores, with_spread
+
+FILE = HOME / "data" / "published.csv"
+STRATEGIES = {"X-X-mono": "X-X-mono", "X-Y": "X-Y", "hybrid": "hybrid(0.5)"}
+"""The paper's names -> ours."""
+
+ENCODERS = {"xlm-r": "XLM-R (paper)", "labse": "LaBSE (paper)"}
+
+
+def results() -> pd.DataFrame:
+    """dataset, model, strategy, task, language, metric, value; language `mean` is the printed mean."""
+    return pd.read_csv(FILE)
+
+
+def headline(benchmark: str) -> pd.DataFrame:
+    """The paper's figures on a benchmark: a row an (encoder, strategy), the columns of `tables.HEADLINE`.
+
+    Empty for a benchmark that the paper does not have.
+    """
+    table = results()
+    table = table[(table["dataset"] == benchmark) & (table["language"] == "mean")]
+    named = {f"{task} {metric}": name for name, (task, metric) in HEADLINE.items()}
+    figure = (table["task"] + " " + table["metric"]).map(named)
+    table = table.assign(figure=figure, encoder=table["model"].map(ENCODERS)).dropna(subset="figure")
+    rows = table.pivot(index=["encoder", "strategy"], columns="figure", values="value")
+    order = [name for name in HEADLINE if name in rows]
+    return rows.sort_index(level="encoder", ascending=False, sort_remaining=False)[order]
+
+
+def compares_with(study: Study) -> bool:
+    """Whether a study has the paper's strategies, and only benchmarks of which it printed the rank distance."""
+    return {*STRATEGIES.values()} <= {*study.strategies} and all(
+        "rank distance" in headline(benchmark) for benchmark in study.benchmarks
+    )
+
+
+def beside_ours(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """The runs' figures on a benchmark and the paper's below them, as text; index (encoder, strategy)."""
+    ours = with_spread(scores(runs, benchmark))
+    name = f"{runs[0].info['model']['name']} (ours)"
+    parts = [pd.concat({name: ours}, names=["encoder"]), as_text(headline(benchmark))]
+    return pd.concat(parts).fillna("")
