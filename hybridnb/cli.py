@@ -178,7 +178,7 @@ def _train(parsed: argparse.Namespace) -> None:
         for benchmark in benchmarks if parsed.evaluate else ():
             if not run.is_evaluated(benchmark):
                 runs.evaluate_run(run, benchmark)
-        print(f"{run.label}: {run.directory}", flush=True)
+        print(f"run: {run.directory}", flush=True)
 
 
 def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:

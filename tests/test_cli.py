@@ -13,9 +13,10 @@ from test_evaluation import write_xquad_r
 from test_runs import write_study
 from test_training import stopped_at, toy_encoder
 
-from hybridnb import __version__, corpora
+from hybridnb import __version__, corpora, runs
 from hybridnb.cli import main
 from hybridnb.runs import Run
+from hybridnb.settings import Study
 from hybridnb.training import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -143,6 +144,29 @@ def test_train_then_evaluate_the_run(toy: Path, capsys: pytest.CaptureFixture[st
     assert printed[-1].endswith(str(out))
     assert len(pd.read_parquet(out / "ranks" / "xquad-r.parquet")) == 24 * 11 * 11 * 2
     assert (out / "ranks" / "xquad-r.top10.csv").is_file()
+
+
+def test_two_processes_share_the_runs_of_a_study_and_record_them(
+    toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(toy.parent / "data")))
+    for module in ("hybridnb.runs", "hybridnb.record", "hybridnb.places"):
+        monkeypatch.setattr(f"{module}.RESULTS", toy.parent / "results")
+    monkeypatch.setattr("hybridnb.record.RUNS", toy.parent / "runs")
+    directories = []
+    for part in ("1/2", "2/2"):
+        assert main(["train", str(toy), "--part", part, "--evaluate"]) == 0
+        directories += [
+            Path(line[5:]) for line in capsys.readouterr().out.splitlines() if line[:5] == "run: "
+        ]
+    planned = runs.planned(Study.load(toy))
+    assert directories == [run.directory for run in planned]
+    assert all(run.is_evaluated("xquad-r") for run in planned)
+    assert main(["record", str(toy)]) == 0
+    recorded = {path.name for path in (toy.parent / "results" / "toy").iterdir()}
+    assert recorded == {"leaks.json", *(directory.name for directory in directories)}
+    assert main(["train", str(toy), "--part", "3/2"]) == 2
+    assert "--part 3/2: write K/N" in capsys.readouterr().err
 
 
 def test_evaluate_takes_the_conventions_it_is_given(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
