@@ -90,6 +90,7 @@ def training(run: Run, history: pd.DataFrame) -> str:
     info = run.info
     validation = history.dropna(subset="validation").set_index("step")
     best = validation.loc[info["best_step"]]
+    lowest = "and lowest, " if info["settings"]["training"]["keep_best"] else "and at the last one "
     kinds = [
         (k, t)
         for k, t in (("validation_mono", "monolingual"), ("validation_cross", "cross-lingual"))
@@ -99,7 +100,7 @@ def training(run: Run, history: pd.DataFrame) -> str:
     since = f" since step {info['resumed_at_step']}" if info["resumed_at_step"] else ""
     return (
         f"**{run.label}**: {info['steps']} batches, {info['pairs_seen']:,} pairs, {info['seconds']:.0f} s{since}. The "
-        f"validation loss was {validation['validation'].iloc[0]:.3f} at step {validation.index[0]} and lowest, "
+        f"validation loss was {validation['validation'].iloc[0]:.3f} at step {validation.index[0]} {lowest}"
         f"{best['validation']:.3f}, at step {info['best_step']}, whose weights are kept: {parts}."
     )
 

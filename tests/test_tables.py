@@ -20,6 +20,7 @@ from hybridnb import figures, findings, tables
 from hybridnb.describe import language_pairs, lengths
 from hybridnb.ranks_table import COLUMNS
 from hybridnb.runs import Run
+from hybridnb.settings import NOT_TRAINED
 
 matplotlib.use("Agg")
 
@@ -136,6 +137,46 @@ class TestTables:
         assert "unseen" not in everywhere.columns.get_level_values(1)
         assert tables.unseen_languages(runs, "toy") == []
 
+    def test_alpha_is_that_of_the_strategy(self, runs: list[Run]) -> None:
+        hybrid = [
+            Run(runs[0].directory, "hybrid(0.25)", 0),
+            Run(runs[0].directory, "hybrid(0.75)", 0, share=0.5),
+            Run(runs[0].directory, "X-X", 0),
+        ]
+        table = tables.alpha_table([*runs, *hybrid], "toy")
+        assert table["Mul mAP"].to_dict() == {0.0: 0.40, 0.25: 0.20, 1.0: 0.20}
+
+    def test_shares_are_compared_where_there_are_several(self, runs: list[Run]) -> None:
+        small = [Run(runs[0].directory, "X-Y", 0, share=0.25), Run(runs[0].directory, "X-X", 0)]
+        table = tables.share_table([*runs, *small], "toy")
+        assert table["Mul mAP"].to_dict() == {("X-Y", 0.25): 0.20, ("X-Y", 1.0): 0.40}
+        assert tables.share_table(runs, "toy").empty
+
+    def test_runs_of_one_kind_are_one_row(self, runs: list[Run]) -> None:
+        for n, run in enumerate(runs):
+            info = {"pairs_seen": 5120, "device": "a GPU", "code": "0123456789abcdef", "seconds": 60 * n}
+            (run.directory / "run.json").write_text(json.dumps(info))
+        table = tables.runs_table(runs)
+        assert table.index.to_list() == ["X-X-mono", "X-Y"]
+        assert table["seeds"].to_list() == [2, 2]
+        assert table["minutes of training"].to_list() == [0.5, 2.5]
+
+    def test_tests_as_text(self) -> None:
+        row = {
+            "against": "X-Y",
+            "difference": 0.0123,
+            "low": -0.001,
+            "high": 0.03,
+            "effect": 0.5,
+            "p_holm": 0.04,
+        }
+        ranks = {"difference": -120.4, "low": -150.0, "high": -80.2, "effect": -1.0, "p_holm": 0.0002}
+        compared = pd.DataFrame([row | {"figure": "Mo mAP"}, row | ranks | {"figure": "rank distance"}])
+        assert tables.tests_table(compared).to_numpy().tolist() == [
+            ["Mo mAP", "+0.012", "[-0.001, +0.030]", "+0.50", "0.0400"],
+            ["rank distance", "-120", "[-150, -80]", "-1.00", "0.0002"],
+        ]
+
     def test_only_strategies_with_several_seeds_have_a_spread(self, scores: pd.DataFrame) -> None:
         text = tables.with_spread(scores.drop(index=0))
         assert text.loc["X-X-mono", "Mo mAP"] == "0.720"
@@ -227,7 +268,8 @@ class TestFindings:
     def test_training_names_the_step_that_is_kept(self, runs: list[Run]) -> None:
         run = runs[0]
         info = {"steps": 30, "best_step": 20, "pairs_seen": 3000, "seconds": 4.4, "resumed_at_step": 0}
-        (run.directory / "run.json").write_text(json.dumps(info))
+        settings = {"settings": {"training": {"keep_best": True}}}
+        (run.directory / "run.json").write_text(json.dumps({**info, **settings}))
         history = pd.DataFrame(
             {
                 "step": [5, 10, 20, 30],
@@ -239,8 +281,21 @@ class TestFindings:
         )
         text = findings.training(run, history)
         assert text.startswith("**X-X-mono seed 0**: 30 batches, 3,000 pairs, 4 s.")
-        assert "2.500 at step 10" in text and "1.250, at step 20" in text
+        assert "2.500 at step 10 and lowest, 1.250, at step 20" in text
+        settings["settings"]["training"]["keep_best"] = False
+        (run.directory / "run.json").write_text(json.dumps({**info, "best_step": 30, **settings}))
+        last = "2.500 at step 10 and at the last one 1.500, at step 30, whose weights are kept"
+        assert last in findings.training(run, history)
         assert text.endswith("monolingual 1.000, cross-lingual 1.500.")
+
+    def test_conclusion_says_what_changed_and_how_sure_it_is(self, runs: list[Run]) -> None:
+        row = {"difference": -0.09, "low": -0.12, "high": -0.05, "figure": "Mul mAP", "against": "X-Y"}
+        baseline = Run(runs[0].directory, NOT_TRAINED, 0)
+        text = findings.conclusion([baseline, *runs], {"toy": pd.DataFrame([row])}, "X-X-mono")
+        removed, cost, sure = text.splitlines()
+        assert "on toy from 400 without fine-tuning to X-X-mono 410, X-Y 110." in removed
+        assert "on toy from 0.700 without fine-tuning to X-X-mono 0.710, X-Y 0.700." in cost
+        assert "over 2 seeds" in sure and "-0.090 [-0.120, -0.050] against X-Y on toy" in sure
 
     def test_corpus_counts_what_stands_in_it_word_for_word(self) -> None:
         leaks = pd.DataFrame(
@@ -314,6 +369,25 @@ class TestFigures:
         figure = figures.projections({"X-Y": pd.DataFrame(vectors, index)})
         points = figure.axes[0].collections[0].get_offsets()
         assert np.asarray(points) == pytest.approx(figures.principal_plane(vectors)[0])
+
+    def test_a_curve_has_a_line_a_strategy(self, runs: list[Run]) -> None:
+        small = [Run(run.directory, run.strategy, run.seed, share=0.25) for run in runs]
+        table = tables.share_table([*runs, *small], "toy")
+        figure = figures.curves(table, "share", "title", tables.scores(runs, "toy").iloc[0])
+        for axes, column in zip(figure.axes, ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"), strict=True):
+            lines = [line.get_ydata() for line in axes.get_lines() if len(line.get_xdata()) == 2]
+            assert table.loc["X-X-mono", column].tolist() in [list(line) for line in lines]
+            assert axes.get_xscale() == "log"
+        by_alpha = figures.curves(tables.alpha_table(runs, "toy"), "alpha", "title")
+        assert by_alpha.axes[2].get_lines()[0].get_xydata().tolist() == [[0, 0.40], [1, 0.20]]
+
+    def test_differences_are_filled_where_they_are_significant(self) -> None:
+        row = {"figure": "Mo mAP", "difference": 0.01, "low": 0.0, "high": 0.02}
+        rows = [row | {"against": "X-Y", "p_holm": 0.2}, row | {"against": "X-X", "p_holm": 0.01}]
+        (axes,) = figures.differences(pd.DataFrame(rows), "title").axes
+        dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
+        assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["X-X", "X-Y"]
 
     def test_what_is_in_a_corpus(self) -> None:
         pairs = language_pairs(HELD_OUT)
