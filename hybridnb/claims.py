@@ -96,11 +96,8 @@ def ahead(
     verdicts, evidence = [], []
     for benchmark, of_strategy in by_benchmark.items():
         for other in against:
-            rows = significance.compare(of_strategy[HYBRID], of_strategy[other])
             for figure in figures:
-                difference, low, high = (
-                    rows.loc[[figure], ["difference", "low", "high"]].to_numpy()[0].tolist()
-                )
+                difference, low, high = significance.interval(of_strategy[HYBRID], of_strategy[other], figure)
                 verdicts.append(verdict(low, high, margin))
                 evidence.append(
                     f"{benchmark}, {figure} against {other}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
@@ -121,11 +118,11 @@ def less_bias(by_benchmark: Mapping[str, Contributions]) -> tuple[str, str]:
     much = min(shares)
     verdicts, evidence = [], []
     for benchmark, of_strategy in by_benchmark.items():
-        row = significance.compare(of_strategy[HYBRID], of_strategy[MONO]).loc["rank distance"]
+        ends = significance.interval(of_strategy[HYBRID], of_strategy[MONO], "rank distance")
         mono = pd.concat([table["rank distance"] for table in of_strategy[MONO]]).mean()
-        low, high = -row["high"] / mono, -row["low"] / mono
+        lower, high, low = (-end / mono for end in ends)
         verdicts.append(verdict(low - much, high - much))
-        evidence.append(f"{benchmark}: {-row['difference'] / mono:.0%} lower [{low:.0%}, {high:.0%}]")
+        evidence.append(f"{benchmark}: {lower:.0%} lower [{low:.0%}, {high:.0%}]")
     return overall(verdicts), "; ".join(evidence) + f"; the paper's smallest is {much:.0%}"
 
 

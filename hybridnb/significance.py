@@ -7,6 +7,7 @@ evidence. Every question brings what it adds to the macro-average over languages
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -41,34 +42,55 @@ def contributions(ranks: pd.DataFrame) -> pd.DataFrame:
     return together * len(together)
 
 
-def compare(first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], seed: int = 0) -> pd.DataFrame:
-    """How `first` differs from `second`: one row a figure.
+def interval(
+    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], figure: str
+) -> tuple[float, float, float]:
+    """(difference, low, high): how much higher a figure is in `first`, with its 95 % interval.
 
     first, second: `contributions` of one strategy's runs, a table a seed, in the same order of seeds where there
-    are as many. Columns: difference of the means over seeds; low, high: 95 % percentile bootstrap interval over
-    questions and seeds (both resampled; of one seed, over questions alone); effect: difference over the standard
-    deviation of the questions' differences (Cohen's d_z); p: two-sided paired randomisation test over questions of
-    the means over seeds (signs flipped; Smucker, Allan and Carterette, CIKM 2007).
+    are as many. Means over seeds; percentile bootstrap over questions and seeds, both resampled (of one seed, over
+    questions alone). ValueError: the runs are not of the same questions.
+    """
+    a, b = _stacked(first, figure), _stacked(second, figure)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError("the runs were not evaluated on the same questions: evaluate them on one benchmark")
+    counts = _resampled(a.shape[1], 0) / a.shape[1]
+    of_a = _resampled(len(a), 1) / len(a)
+    # runs of one seed drew alike: paired
+    of_b = of_a if len(a) == len(b) else _resampled(len(b), 2) / len(b)
+    means = (counts @ a.T * of_a).sum(axis=1) - (counts @ b.T * of_b).sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(a.mean() - b.mean()), float(low), float(high)
+
+
+def compare(
+    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], figures: Sequence[str]
+) -> pd.DataFrame:
+    """How `first` differs from `second`: one row a figure. As `interval`, and whether it may be chance.
+
+    Columns: difference, low, high; effect: difference over the standard deviation of the questions' differences
+    (Cohen's d_z); p: two-sided paired randomisation test over questions of the means over seeds (signs flipped;
+    Smucker, Allan and Carterette, CIKM 2007).
     """
     rows = {}
-    for name in first[0].columns:
-        a, b = (_stacked([table[name] for table in side]) for side in (first, second))
-        difference = a.mean(axis=0) - b.mean(axis=0)
+    for figure in figures:
+        difference, low, high = interval(first, second, figure)
+        by_question = _stacked(first, figure).mean(axis=0) - _stacked(second, figure).mean(axis=0)
         tested = stats.permutation_test(
-            (difference,),
+            (by_question,),
             np.mean,
             permutation_type="samples",
             n_resamples=RESAMPLES,
             vectorized=True,
-            rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(0),
         )
-        low, high = np.quantile(_bootstrap(a, b, np.random.default_rng(seed)), [0.025, 0.975])
-        spread = difference.std(ddof=1)
-        rows[name] = {
-            "difference": difference.mean(),
+        spread = by_question.std(ddof=1)
+        effect = difference / spread if spread else 0.0
+        rows[figure] = {
+            "difference": difference,
             "low": low,
             "high": high,
-            "effect": difference.mean() / spread if spread else 0.0,
+            "effect": effect,
             "p": tested.pvalue,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -82,7 +104,7 @@ def against(
     tables: strategy -> `contributions` of its runs. Columns: those of `compare`, against, figure, p_holm.
     """
     parts = [
-        compare(tables[reference], tables[other]).loc[list(figures)].assign(against=other)
+        compare(tables[reference], tables[other], figures).assign(against=other)
         for other in tables
         if other != reference
     ]
@@ -99,23 +121,17 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _stacked(columns: Sequence[pd.Series]) -> NDArray[np.float64]:
-    """[seeds, questions], the questions in one order."""
-    table = pd.concat(columns, axis=1)
+def _stacked(runs: Sequence[pd.DataFrame], figure: str) -> NDArray[np.float64]:
+    """[seeds, questions], the questions in order of their ids."""
+    table = pd.concat([run[figure] for run in runs], axis=1)
     if table.isna().to_numpy().any():
         raise ValueError("the runs were not evaluated on the same questions: evaluate them on one benchmark")
     return table.sort_index().to_numpy().T
 
 
-def _bootstrap(
-    a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Differences of means, seeds and questions drawn with replacement; [RESAMPLES]."""
-    seeds = [rng.integers(len(side), size=(RESAMPLES, len(side))) for side in (a, b)]
-    if len(a) == len(b):
-        seeds[1] = seeds[0]  # runs of one seed start alike: paired
-    result = np.empty(RESAMPLES)
-    for sample in range(RESAMPLES):
-        difference = a[seeds[0][sample]].mean(axis=0) - b[seeds[1][sample]].mean(axis=0)
-        result[sample] = difference[rng.integers(len(difference), size=len(difference))].mean()
-    return result
+@lru_cache(maxsize=8)
+def _resampled(size: int, stream: int) -> NDArray[np.float64]:
+    """How often each of `size` things is drawn, in RESAMPLES samples with replacement: [RESAMPLES, size]."""
+    rng = np.random.default_rng([size, stream])
+    drawn = rng.integers(size, size=(RESAMPLES, size)) + size * np.arange(RESAMPLES)[:, None]
+    return np.bincount(drawn.ravel(), minlength=RESAMPLES * size).reshape(RESAMPLES, size).astype(float)

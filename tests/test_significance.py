@@ -31,6 +31,11 @@ def tables_of(differences: np.ndarray) -> tuple[list[pd.DataFrame], list[pd.Data
     return first, [pd.DataFrame({"figure": 0.5}, index=names) for _ in differences]
 
 
+def compared(differences: np.ndarray) -> pd.Series:
+    """`compare` of two strategies [seeds, questions] apart."""
+    return compare(*tables_of(differences), ["figure"]).loc["figure"]
+
+
 @pytest.mark.parametrize("partly", [True, False])
 def test_the_mean_of_the_contributions_is_the_figure(partly: bool) -> None:
     for seed in range(5):
@@ -43,7 +48,7 @@ def test_the_mean_of_the_contributions_is_the_figure(partly: bool) -> None:
 
 def test_p_and_interval_agree_with_scipy_for_one_seed() -> None:
     values = np.random.default_rng(3).normal(0.02, 0.1, 80)
-    row = compare(*tables_of(values[None])).loc["figure"]
+    row = compared(values[None])
     assert_allclose(row["difference"], values.mean())
     assert_allclose(row["effect"], values.mean() / values.std(ddof=1))
     assert_allclose(row["p"], stats.ttest_1samp(values, 0).pvalue, atol=0.02)
@@ -56,13 +61,13 @@ def test_few_questions_give_the_exact_randomisation_test() -> None:
     signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1)
     sums = values @ signs
     exact = (np.abs(sums) >= values.sum() - 1e-12).mean()
-    assert_allclose(compare(*tables_of(values[None])).loc["figure", "p"], exact)
+    assert_allclose(compared(values[None])["p"], exact)
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 200)
-    alike = compare(*tables_of(np.stack([0.02 + noise] * 3))).loc["figure"]
-    apart = compare(*tables_of(np.stack([noise - 0.02, noise + 0.02, noise + 0.06]))).loc["figure"]
+    alike = compared(np.stack([0.02 + noise] * 3))
+    apart = compared(np.stack([noise - 0.02, noise + 0.02, noise + 0.06]))
     assert_allclose(alike["difference"], apart["difference"])
     assert alike["low"] > 0 > apart["low"]
     assert apart["high"] > alike["high"]
@@ -70,7 +75,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 def test_a_strategy_does_not_differ_from_itself() -> None:
     first, _ = tables_of(np.random.default_rng(0).normal(0, 1, (2, 30)))
-    row = compare(first, first).loc["figure"]
+    row = compare(first, first, ["figure"]).loc["figure"]
     assert row.to_dict() == {"difference": 0, "low": 0, "high": 0, "effect": 0, "p": 1}
 
 
@@ -87,7 +92,7 @@ def test_every_comparison_counts_in_the_correction() -> None:
 def test_other_questions_are_refused() -> None:
     first, second = tables_of(np.zeros((1, 3)))
     with pytest.raises(ValueError, match="not evaluated on the same questions"):
-        compare([first[0], first[0].rename(index={"q0": "x"})], second)
+        compare([first[0], first[0].rename(index={"q0": "x"})], second, ["figure"])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
