@@ -65,7 +65,7 @@ def encoder_sha256(encoder: DualEncoder) -> str:
     for key in ("_name_or_path", "transformers_version", "dtype"):
         config.pop(key, None)
     digest = hashlib.sha256()
-    for part in (conventions, config, encoder.device.type == "cuda"):
+    for part in (conventions, config, encoder.uses_bfloat16(encoder.device.type)):
         digest.update(json.dumps(part, sort_keys=True).encode())
     tokenizer = json.loads(encoder.tokenizer.backend_tokenizer.to_str())
     # what a tokenizer remembers of the last call

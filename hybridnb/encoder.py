@@ -29,6 +29,7 @@ from hybridnb.conventions import (
 from hybridnb.model_files import load_part, load_weights, locate_model, longest_input, quiet_transformers
 
 Kind = Literal["query", "passage"]
+Precision = Literal["float32", "bfloat16"]
 
 TOKENIZE_BLOCK = 16_384
 """Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
@@ -44,6 +45,9 @@ class DualEncoder(torch.nn.Module):
     model: any AutoModel encoder; its pooler is dropped unless it is the pooling. tokenizer: its fast
     tokenizer. conventions: pooling, prefixes, maximum lengths. name, revision: where it came from.
     """
+
+    precision: Precision | None = None
+    """Of the matrix products; None is bfloat16 on a GPU that has it and float32 elsewhere. Weights are float32."""
 
     def __init__(
         self,
@@ -186,7 +190,7 @@ class DualEncoder(torch.nn.Module):
 
         Repeated texts are encoded once. Batches go from the longest texts to the shortest and hold a number
         of tokens, not of texts: 16 * `batch_size` on a CPU, 256 * `batch_size` on an accelerator.
-        Runs on the model's device, in bfloat16 where that is a GPU that has it.
+        Runs on the model's device, in the encoder's `precision`.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -241,11 +245,16 @@ class DualEncoder(torch.nn.Module):
             mask[row, : len(tokens)] = 1
         return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}
 
+    def uses_bfloat16(self, device_type: str) -> bool:
+        """Whether matrix products are in bfloat16 on a device of this type ("cpu", "cuda", ...)."""
+        if self.precision is not None:
+            return self.precision == "bfloat16"
+        return device_type == "cuda" and torch.cuda.is_bf16_supported()
+
     def embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
-        """`forward` on the encoder's device, in bfloat16 where that is a GPU that has it."""
+        """`forward` on the encoder's device, in its `precision`."""
         device = self.device
-        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.uses_bfloat16(device.type)):
             vectors = self({key: value.to(device) for key, value in features.items()})
         return vectors.cpu().numpy()
 

@@ -279,6 +279,7 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
             encoder.set_dropout(settings.dropout)
         if settings.trained_layers is not None:
             freeze(encoder, settings.trained_layers)
+        encoder.precision = settings.precision  # type: ignore[assignment]
         return encoder
     from hybridnb.small_encoder import build_small_encoder
 
@@ -307,7 +308,9 @@ def evaluate_run(run: Run, benchmark: str) -> None:
             "Train anew under another name, such as --set name=mine"
         )
     encoder = DualEncoder.load(str(run.encoder_directory))
-    trained_layers = run.info["settings"]["encoder"]["trained_layers"]
+    settings = run.info["settings"]["encoder"]
+    encoder.precision = settings["precision"]
+    trained_layers = settings["trained_layers"]
     frozen = 0 if trained_layers is None else frozen_layers(encoder, trained_layers)
     evaluate(
         encoder,

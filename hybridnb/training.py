@@ -293,7 +293,8 @@ def train(
             f"training.batch_size is {settings.batch_size}; {processes} processes cannot share it evenly"
         )
     transformers.utils.logging.set_verbosity_error()
-    arguments = _arguments(settings, directory, sampler.seed, processes)
+    bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
+    arguments = _arguments(settings, directory, sampler.seed, processes, bfloat16)
     callbacks: list[TrainerCallback] = [Progress(f"{sampler.strategy} seed {sampler.seed}")]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
@@ -325,7 +326,9 @@ def _log_every(evaluate_every: int) -> int:
     return next(n for n in range(max(1, evaluate_every // 5), 0, -1) if evaluate_every % n == 0)
 
 
-def _arguments(settings: TrainingSettings, directory: Path, seed: int, processes: int) -> TrainingArguments:
+def _arguments(
+    settings: TrainingSettings, directory: Path, seed: int, processes: int, bfloat16: bool
+) -> TrainingArguments:
     """Our settings in the Trainer's words."""
     arguments = TrainingArguments(
         output_dir=str(directory),
@@ -337,7 +340,7 @@ def _arguments(settings: TrainingSettings, directory: Path, seed: int, processes
         warmup_steps=round(settings.warmup * settings.steps),
         lr_scheduler_type=settings.schedule,
         max_grad_norm=settings.max_gradient_norm,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        bf16=bfloat16,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,
         save_strategy="steps",
