@@ -69,7 +69,7 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
             )  # fmt: skip
         axes.set_xlabel("")
         for bars in axes.containers:
-            axes.bar_label(bars, fmt="%.2f" if axes is left else "%.0f", fontsize=9, padding=3)
+            axes.bar_label(bars, fmt="%.3f" if axes is left else "%.0f", fontsize=9, padding=3)
     left.set(ylim=(0, 1.08), title="Retrieval: higher is better")
     handles, labels = left.get_legend_handles_labels()
     left.get_legend().remove()
@@ -80,31 +80,33 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
     return figure
 
 
-def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series | None = None) -> Figure:
-    """mAP of the three tasks, and rank distance, over a setting; one line a strategy where the index has one.
+def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series) -> Figure:
+    """mAP of the three tasks, and rank distance, over a setting; one line a strategy where there is such a column.
 
-    table: index `x`, or (strategy, `x`). reference: the encoder without fine-tuning, drawn as a dashed line.
+    table: columns `x`, seed, those of `tables.HEADLINE`, a row a run; a band is the range between seeds. reference:
+    the encoder without fine-tuning, named above each panel, for it may lie far outside.
     """
-    long = table.reset_index()
     columns = [*TASKS, "rank distance"]
-    figure, axes = plt.subplots(1, len(columns), figsize=(13, 3.3), layout="constrained")
-    colours = palette(long["strategy"].tolist()) if "strategy" in long else None
+    figure, axes = plt.subplots(1, len(columns), figsize=(13, 3.6), layout="constrained")
+    colours = palette(table["strategy"].tolist()) if "strategy" in table else None
+    ticks = sorted(table[x].unique())
     for n, (panel, column) in enumerate(zip(axes, columns, strict=True)):
         sns.lineplot(
-            long, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
-            legend=bool(colours) and n == len(columns) - 1,
+            table, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
+            errorbar=("pi", 100), legend=bool(colours) and n == len(columns) - 1,
         )  # fmt: skip
-        if reference is not None:
-            panel.axhline(reference[column], color=GREY, linestyle="--", linewidth=1)
-        panel.set(title=TASKS.get(column, column), ylabel="" if n else "mAP")
-        panel.set_xticks(sorted(long[x].unique()), [f"{value:g}" for value in sorted(long[x].unique())])
         if x == "share":
             panel.set_xscale("log", base=2)
-            panel.set_xticks(sorted(long[x].unique()), [f"{value:g}" for value in sorted(long[x].unique())])
-            panel.set_xlabel("share of the training documents")
+        panel.set_xticks(ticks, [f"{value:g}" for value in ticks], rotation=45 if len(ticks) > 5 else 0)
+        digits = 0 if column == "rank distance" else 3
+        panel.set(xlabel="", ylabel="" if n else "mAP")
+        panel.set_title(
+            f"{TASKS.get(column, column)}\n({NOT_TRAINED}: {reference[column]:,.{digits}f})", fontsize=11
+        )
     if colours:
         sns.move_legend(axes[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     figure.suptitle(title)
+    figure.supxlabel("share of the training documents" if x == "share" else x, fontsize=12)
     sns.despine(figure)
     return figure
 
@@ -112,11 +114,13 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series | None 
 def differences(table: pd.DataFrame, title: str) -> Figure:
     """Differences with their intervals (`significance.against`), a panel a figure, a row a strategy.
 
-    Filled: p (corrected) below .05.
+    Filled: p (corrected) below .05, and 0 outside the interval. The encoder without fine-tuning is left out: it
+    lies so far away that no other difference could be seen.
     """
+    table = table[table["against"] != NOT_TRAINED]
     names = list(dict.fromkeys(table["figure"]))
     figure, axes = plt.subplots(
-        1, len(names), figsize=(3.2 * len(names), 0.5 + 0.55 * table["against"].nunique()),
+        1, len(names), figsize=(3.2 * len(names), 1 + 0.55 * table["against"].nunique()),
         layout="constrained", squeeze=False, sharey=True,
     )  # fmt: skip
     for panel, name in zip(axes[0], names, strict=True):
@@ -124,22 +128,40 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         panel.axvline(0, color=GREY, linewidth=1)
         for y, (_, row) in enumerate(rows.iterrows()):
             panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)
-            filled = COLOURS[0] if row["p_holm"] < 0.05 else "white"
-            panel.plot(row["difference"], y, "o", color=COLOURS[0], markerfacecolor=filled)
+            sure = row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"]
+            panel.plot(
+                row["difference"], y, "o", color=COLOURS[0], markerfacecolor=COLOURS[0] if sure else "white"
+            )
         panel.set_yticks(range(len(rows)), rows["against"])
-        panel.margins(y=0.25)
+        panel.margins(y=0.35)
         panel.set(title=name)
     figure.suptitle(title)
     sns.despine(figure)
     return figure
 
 
+def _panels(count: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of this size: up to three in a row, more in rows of two."""
+    columns = count if count <= 3 else 2
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(width * columns + 0.8, height * rows),
+        layout="constrained",
+        squeeze=False,
+        sharey=sharey,
+    )
+    panels: list[Axes] = list(grid.flat)
+    for unused in panels[count:]:
+        unused.remove()
+    return figure, panels[:count]
+
+
 def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
     """One query language x candidate language heatmap a strategy, on one colour scale."""
-    figure, axes = plt.subplots(
-        1, len(pairs), figsize=(4.6 * len(pairs) + 0.6, 4.6), layout="constrained", squeeze=False, sharey=True
-    )
-    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], pairs.items(), strict=True)):
+    figure, panels = _panels(len(pairs), 4.6, 4.6, sharey=True)
+    for n, (panel, (strategy, table)) in enumerate(zip(panels, pairs.items(), strict=True)):
         values = (100 * table).round().astype("Int64").astype(str).replace("<NA>", "")
         sns.heatmap(
             table, ax=panel, vmin=0, vmax=1, cmap="viridis", annot=values, fmt="", annot_kws={"size": 7.5}, square=True,
@@ -193,15 +215,8 @@ def validation_curves(histories: pd.DataFrame) -> Figure:
 
 def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
     """Whose passages fill the first ten: query language x candidate language, one panel a strategy."""
-    figure, axes = plt.subplots(
-        1,
-        len(shares),
-        figsize=(4.6 * len(shares) + 0.6, 4.6),
-        layout="constrained",
-        squeeze=False,
-        sharey=True,
-    )
-    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], shares.items(), strict=True)):
+    figure, panels = _panels(len(shares), 4.6, 4.6, sharey=True)
+    for n, (panel, (strategy, table)) in enumerate(zip(panels, shares.items(), strict=True)):
         sns.heatmap(
             100 * table, ax=panel, vmin=0, vmax=100, cmap="rocket_r", annot=True, fmt=".0f", annot_kws={"size": 7.5},
             square=True, cbar=n == len(shares) - 1, cbar_kws={"label": "% of the first ten", "shrink": 0.8},
@@ -217,13 +232,11 @@ def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
     answers: strategy -> vectors [texts, d], indexed by (answer, language). A grey line leads from each passage
     to the middle of its translations.
     """
-    figure, axes = plt.subplots(
-        1, len(answers), figsize=(4.2 * len(answers) + 1, 4), layout="constrained", squeeze=False
-    )
+    figure, panels = _panels(len(answers), 4.2, 4)
     languages = next(iter(answers.values())).index.get_level_values("language")
     codes = sorted(set(languages))
     colours = dict(zip(codes, sns.color_palette("husl", len(codes)), strict=True))
-    for n, (panel, (strategy, table)) in enumerate(zip(axes[0], answers.items(), strict=True)):
+    for n, (panel, (strategy, table)) in enumerate(zip(panels, answers.items(), strict=True)):
         plane, explained = principal_plane(table.to_numpy())
         middle = pd.DataFrame(plane, table.index).groupby("answer").transform("mean").to_numpy()
         for point, centre in zip(plane, middle, strict=True):
@@ -237,7 +250,7 @@ def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
             title=strategy, xlabel=f"first axis ({explained[0]:.0%} of variance)",
             ylabel=f"second axis ({explained[1]:.0%})", xticks=[], yticks=[],
         )  # fmt: skip
-    sns.move_legend(axes[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     sns.despine(figure)
     return figure
 

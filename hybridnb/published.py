@@ -23,25 +23,30 @@ def results() -> pd.DataFrame:
     return pd.read_csv(FILE)
 
 
-def headline(benchmark: str) -> pd.DataFrame:
+def headline(benchmark: str, languages: Sequence[str] | None = None) -> pd.DataFrame:
     """The paper's figures on a benchmark: a row an (encoder, strategy), the columns of `tables.HEADLINE`.
 
-    Empty for a benchmark that the paper does not have.
+    Empty for a benchmark that the paper does not have. languages: of the queries; left out, all (its printed means).
     """
     table = results()
-    table = table[(table["dataset"] == benchmark) & (table["language"] == "mean")]
+    table = table[(table["dataset"] == benchmark) & table["language"].isin(languages or ["mean"])]
     named = {f"{task} {metric}": name for name, (task, metric) in HEADLINE.items()}
     figure = (table["task"] + " " + table["metric"]).map(named)
     table = table.assign(figure=figure, encoder=table["model"].map(ENCODERS)).dropna(subset="figure")
-    rows = table.pivot(index=["encoder", "strategy"], columns="figure", values="value")
+    rows = table.pivot_table(index=["encoder", "strategy"], columns="figure", values="value")
     order = [name for name in HEADLINE if name in rows]
     return rows.sort_index(level="encoder", ascending=False, sort_remaining=False)[order]
 
 
 def compares_with(study: Study) -> bool:
-    """Whether a study has the paper's strategies, and only benchmarks of which it printed the rank distance."""
-    return {*STRATEGIES.values()} <= {*study.strategies} and all(
-        "rank distance" in headline(benchmark) for benchmark in study.benchmarks
+    """Whether a study has what the report shows: the paper's strategies beside the encoder as it is, sweeps, and
+    only benchmarks of which the paper printed the rank distance.
+    """
+    return (
+        {*STRATEGIES.values()} <= {*study.strategies}
+        and study.baseline
+        and bool(study.sweeps)
+        and all("rank distance" in headline(benchmark) for benchmark in study.benchmarks)
     )
 
 

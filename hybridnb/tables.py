@@ -9,7 +9,6 @@ import pandas as pd
 from hybridnb import bias
 from hybridnb.batching import Strategy
 from hybridnb.runs import Run
-from hybridnb.settings import NOT_TRAINED
 
 HEADLINE = {
     "Mo mAP": ("monolingual", "map"),
@@ -154,32 +153,29 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("strategy")
 
 
-def alpha_table(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
-    """The paper's figures by alpha, of runs of one seed on all data; X-Y is alpha 0 and X-X-mono 1."""
-    rows = {}
+def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """The paper's figures by alpha, a row a run on all data; X-Y is alpha 0 and X-X-mono 1."""
+    rows = []
     for run in runs:
         alpha = {"X-Y": 0.0, "X-X-mono": 1.0}.get(run.strategy)
         if run.strategy.startswith("hybrid"):
             alpha = Strategy.parse(run.strategy).alpha
-        if alpha is not None and run.seed == seed and run.share == 1:
-            rows[alpha] = headline(run.metrics[benchmark])
-    return pd.DataFrame.from_dict(rows, orient="index").sort_index().rename_axis("alpha")
+        if alpha is not None and run.share == 1:
+            rows.append({"alpha": alpha, "seed": run.seed, **headline(run.metrics[benchmark])})
+    return pd.DataFrame(rows).sort_values(["alpha", "seed"], ignore_index=True)
 
 
-def share_table(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
-    """The paper's figures by strategy and share of the training documents, of runs of one seed.
-
-    Strategies that were trained on several shares only.
-    """
-    rows = {
-        (run.strategy, run.share): headline(run.metrics[benchmark])
+def by_share(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """The paper's figures by share of the training documents, a row a run of a strategy trained on several shares."""
+    shares: dict[str, set[float]] = {}
+    for run in runs:
+        shares.setdefault(run.strategy, set()).add(run.share)
+    rows = [
+        {"strategy": run.strategy, "share": run.share, "seed": run.seed, **headline(run.metrics[benchmark])}
         for run in runs
-        if run.seed == seed and run.strategy != NOT_TRAINED
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(rows, names=["strategy", "share"])
-    several = table.groupby("strategy")["Mo mAP"].transform("size") > 1
-    return table[several].sort_index(level="share", sort_remaining=False)
+        if len(shares[run.strategy]) > 1
+    ]
+    return pd.DataFrame(rows)
 
 
 def own_language_share(shares: Mapping[str, pd.DataFrame]) -> dict[str, float]:

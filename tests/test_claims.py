@@ -64,8 +64,37 @@ def test_one_failure_decides_and_success_needs_all(verdicts: Sequence[str], want
 def test_hybrid_must_be_ahead_of_both(mono: float, cross: float, want: str) -> None:
     found, evidence = claims.ahead({"xquad-r": strategies(0.5, mono, cross)}, ["Mul mAP"])
     assert found == want
-    assert evidence.startswith("xquad-r, Mul mAP against X-X-mono: +0.0")
+    least = CROSS if cross > mono else MONO
+    assert f"surely not; least: xquad-r, Mul mAP against {least}: " in evidence
+    assert evidence.endswith("(the paper: LaBSE +0.003, XLM-R -0.001)")  # against X-Y
     assert claims.one_encoder((found, evidence))[0] == (NOT_HELD if want == NOT_HELD else OPEN)
+
+
+def test_a_failure_must_survive_the_correction_for_all_comparisons() -> None:
+    """One interval in eight that lies just below 0 is what chance brings."""
+    behind = strategies(0.5, 0.45, 0.5035, noise=0.012)
+    alone, _ = claims.ahead({"xquad-r": behind}, ["Mul mAP"], [CROSS])
+    assert alone == NOT_HELD
+    many = {f"b{n}": behind if n == 0 else strategies(0.5, 0.45, 0.45) for n in range(40)}
+    among_many, evidence = claims.ahead(many, ["Mul mAP"])
+    assert among_many == OPEN
+    assert evidence.startswith("79 of 80 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00")
+
+
+@pytest.mark.parametrize(
+    "apart, seeds, want", [(0, 3, HELD), (0.02, 3, NOT_HELD), (0.005, 3, OPEN), (0, 1, OPEN)]
+)
+def test_alphas_are_level_within_the_margin(
+    apart: float, seeds: int, want: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = {"hybrid(0.4)": 0.5 - apart, "hybrid(0.5)": 0.5, "hybrid(0.6)": 0.5}
+    runs = [Run(Path(), strategy, seed) for strategy in levels for seed in range(seeds)]
+    table = pd.DataFrame({"alpha": [0.4, 0.5, 0.6], "Mul mAP": list(levels.values())})
+    monkeypatch.setattr(claims.tables, "by_alpha", lambda *_: table)
+    monkeypatch.setattr(
+        claims, "contributions", lambda of, _: {of[0].strategy: made(levels[of[0].strategy], len(of))}
+    )
+    assert claims.alphas(runs, "xquad-r")[0] == want
 
 
 @pytest.mark.parametrize("hybrid, want", [(200.0, HELD), (390.0, NOT_HELD), (600.0, NOT_HELD)])

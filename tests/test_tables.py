@@ -143,14 +143,18 @@ class TestTables:
             Run(runs[0].directory, "hybrid(0.75)", 0, share=0.5),
             Run(runs[0].directory, "X-X", 0),
         ]
-        table = tables.alpha_table([*runs, *hybrid], "toy")
-        assert table["Mul mAP"].to_dict() == {0.0: 0.40, 0.25: 0.20, 1.0: 0.20}
+        table = tables.by_alpha([*runs, *hybrid], "toy")
+        assert table[["alpha", "seed", "Mul mAP"]].to_numpy().tolist() == [
+            [0.0, 0, 0.40], [0.0, 1, 0.22], [0.25, 0, 0.20], [1.0, 0, 0.20], [1.0, 1, 0.24],
+        ]  # fmt: skip
 
     def test_shares_are_compared_where_there_are_several(self, runs: list[Run]) -> None:
         small = [Run(runs[0].directory, "X-Y", 0, share=0.25), Run(runs[0].directory, "X-X", 0)]
-        table = tables.share_table([*runs, *small], "toy")
-        assert table["Mul mAP"].to_dict() == {("X-Y", 0.25): 0.20, ("X-Y", 1.0): 0.40}
-        assert tables.share_table(runs, "toy").empty
+        table = tables.by_share([*runs, *small], "toy")
+        assert table[["strategy", "share", "seed", "Mul mAP"]].to_numpy().tolist() == [
+            ["X-Y", 1.0, 0, 0.40], ["X-Y", 1.0, 1, 0.22], ["X-Y", 0.25, 0, 0.20],
+        ]  # fmt: skip
+        assert tables.by_share(runs, "toy").empty
 
     def test_runs_of_one_kind_are_one_row(self, runs: list[Run]) -> None:
         for n, run in enumerate(runs):
@@ -372,22 +376,41 @@ class TestFigures:
 
     def test_a_curve_has_a_line_a_strategy(self, runs: list[Run]) -> None:
         small = [Run(run.directory, run.strategy, run.seed, share=0.25) for run in runs]
-        table = tables.share_table([*runs, *small], "toy")
-        figure = figures.curves(table, "share", "title", tables.scores(runs, "toy").iloc[0])
+        table = tables.by_share([*runs, *small], "toy")
+        reference = tables.scores(runs, "toy").iloc[0]
+        figure = figures.curves(table, "share", "title", reference)
+        means = table.groupby(["strategy", "share"]).mean()
         for axes, column in zip(figure.axes, ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"), strict=True):
-            lines = [line.get_ydata() for line in axes.get_lines() if len(line.get_xdata()) == 2]
-            assert table.loc["X-X-mono", column].tolist() in [list(line) for line in lines]
+            lines = [list(line.get_ydata()) for line in axes.get_lines()]
+            assert any(
+                line == pytest.approx(means.loc["X-X-mono", column].tolist()) for line in lines if line
+            )
             assert axes.get_xscale() == "log"
-        by_alpha = figures.curves(tables.alpha_table(runs, "toy"), "alpha", "title")
-        assert by_alpha.axes[2].get_lines()[0].get_xydata().tolist() == [[0, 0.40], [1, 0.20]]
+        by_alpha = figures.curves(tables.by_alpha(runs, "toy"), "alpha", "title", reference)
+        assert by_alpha.axes[2].get_lines()[0].get_ydata() == pytest.approx([0.31, 0.22])
+        assert "(no fine-tuning: 0.200)" in by_alpha.axes[2].get_title()
 
     def test_differences_are_filled_where_they_are_significant(self) -> None:
-        row = {"figure": "Mo mAP", "difference": 0.01, "low": 0.0, "high": 0.02}
-        rows = [row | {"against": "X-Y", "p_holm": 0.2}, row | {"against": "X-X", "p_holm": 0.01}]
+        row = {"figure": "Mo mAP", "difference": 0.01, "low": 0.001, "high": 0.02, "p_holm": 0.01}
+        rows = [
+            row | {"against": "no fine-tuning"},
+            row | {"against": "X-Y", "p_holm": 0.2},
+            row | {"against": "X-X-mono", "low": -0.001},
+            row | {"against": "X-X"},
+        ]
         (axes,) = figures.differences(pd.DataFrame(rows), "title").axes
         dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
-        assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["X-X", "X-Y"]
+        assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True, True]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["X-X", "X-X-mono", "X-Y"]
+
+    def test_many_panels_stand_in_rows_of_two(self) -> None:
+        table = pd.DataFrame(np.eye(2), index=["de", "en"], columns=["de", "en"])
+        panels = figures.pair_heatmaps({f"s{n}": table for n in range(5)}).axes[:5]
+        assert [panel.get_title() for panel in panels] == [f"s{n}" for n in range(5)]
+        grid = [panel.get_subplotspec() for panel in panels]
+        assert [(cell.rowspan.start, cell.colspan.start) for cell in grid] == [
+            (0, 0), (0, 1), (1, 0), (1, 1), (2, 0),
+        ]  # fmt: skip
 
     def test_what_is_in_a_corpus(self) -> None:
         pairs = language_pairs(HELD_OUT)
