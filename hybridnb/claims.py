@@ -89,6 +89,30 @@ def verdict(low: float, high: float, margin: float = 0.0) -> str:
     return HELD if low > -margin else NOT_HELD if high < -margin else OPEN
 
 
+def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
+    """Hybrid minus X-X-mono and X-Y at every share of the data, of one seed, as text with 95 % intervals.
+
+    Index (share, against); a column a figure. The intervals are over questions: of these encoders.
+    """
+    of_share: dict[float, list[Run]] = {}
+    for run in runs:
+        if run.seed == seed:
+            of_share.setdefault(run.share, []).append(run)
+    rows = {}
+    for share, trained in sorted(of_share.items()):
+        added = contributions(trained, benchmark)
+        for other in (MONO, CROSS):
+            if {HYBRID, other} <= set(added):
+                texts = {}
+                for figure in ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"):
+                    ends = significance.interval(added[HYBRID], added[other], figure)
+                    digits = 0 if figure == "rank distance" else 3
+                    texts[figure] = "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
+                rows[f"{share:g}", other] = texts
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis(["share", "against"])
+
+
 def overall(verdicts: Sequence[str]) -> str:
     """Held if all held, not held if any did not, else open."""
     if NOT_HELD in verdicts:
@@ -133,9 +157,8 @@ def printed(benchmark: str, figure: str, other: str, languages: Sequence[str] | 
     table = published.headline(benchmark, languages)
     if figure not in table:
         return ""
-    names = {ours: theirs for theirs, ours in published.STRATEGIES.items()}
     by_encoder = table[figure].unstack()
-    differences = by_encoder[names[HYBRID]] - by_encoder[names[other]]
+    differences = by_encoder[published.PRINTED_AS[HYBRID]] - by_encoder[published.PRINTED_AS[other]]
     shown = ", ".join(f"{str(encoder).split()[0]} {value:+.3f}" for encoder, value in differences.items())
     return f" (the paper: {shown})"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from hybridnb import published
 from hybridnb.batching import Strategy
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import ParallelCorpus
@@ -56,10 +58,8 @@ def retrieval(scores: pd.DataFrame, benchmark: str) -> str:
     """Which strategy leads each task, and by how much, as Markdown."""
     mean = by_strategy(scores)
     seeds = scores["seed"].nunique()
-    lines = [
-        f"On **{benchmark}** (mean over {seeds} seeds):" if seeds > 1 else f"On **{benchmark}** (one seed):",
-        "",
-    ]
+    over = f"means over {seeds} seeds of what was trained" if seeds > 1 else "one seed"
+    lines = [f"On **{benchmark}** ({over}):", ""]
     for column, task in (("Mo mAP", "monolingual"), ("Cr mAP", "cross-lingual"), ("Mul mAP", "multilingual")):
         if column in mean:
             ranking = mean[column].sort_values(ascending=False)
@@ -76,11 +76,11 @@ def bias(scores: pd.DataFrame, pool: int, own_share: Mapping[str, float]) -> str
     mean = by_strategy(scores).get("rank distance", pd.Series(dtype=float)).sort_values()
 
     lines = [
-        f"- the best and the worst placed answer of a query are {value:,.0f} ranks apart under {strategy} "
+        f"- the best and the worst placed answer of a query are {value:,.0f} ranks apart with {strategy} "
         f"({value / pool:.1%} of the pool of {pool:,});"
         for strategy, value in mean.items()
     ]
-    shares = ", ".join(f"{share:.0%} under {strategy}" for strategy, share in own_share.items())
+    shares = ", ".join(f"{share:.0%} with {strategy}" for strategy, share in own_share.items())
     lines.append(f"- of the first ten candidates, {shares} are in the query's own language.")
     return "\n".join(lines)
 
@@ -120,32 +120,60 @@ def corpus(corpus: ParallelCorpus, benchmark: Benchmark, leaks: pd.DataFrame) ->
     )
 
 
-def conclusion(runs: Sequence[Run], tested: Mapping[str, pd.DataFrame], hybrid: str) -> str:
+def beside_paper(runs: Sequence[Run], benchmarks: Sequence[str], strategy: str) -> str:
+    """In which figures a strategy is better here than the paper's encoders are with the same, as Markdown."""
+    lines = []
+    for benchmark in benchmarks:
+        mine = by_strategy(scores(runs, benchmark)).loc[strategy].to_dict()
+        printed = published.headline(benchmark).xs(published.PRINTED_AS[strategy], level="strategy")
+        for encoder, theirs in printed.iterrows():
+            parts: dict[str, list[str]] = {"better": [], "not better": []}
+            for figure, value in theirs.dropna().to_dict().items():
+                lower = figure in LOWER_IS_BETTER
+                better = mine[figure] < value if lower else mine[figure] > value
+                digits = 0 if lower else 3
+                shown = f"{figure} ({mine[figure]:.{digits}f}, {value:.{digits}f})"
+                parts["better" if better else "not better"].append(shown)
+            told = "; ".join(f"{how} in {', '.join(shown)}" for how, shown in parts.items() if shown)
+            lines.append(f"- **{benchmark}**, {strategy} here against {encoder}: {told}.")
+    return "\n".join(lines)
+
+
+def conclusion(
+    runs: Sequence[Run], tested: Mapping[str, pd.DataFrame], hybrid: str, verdicts: Mapping[str, str]
+) -> str:
     """How much bias the strategies remove, at what cost, and how sure that is: three sentences, as Markdown.
 
-    tested: benchmark -> `significance.against` of the hybrid strategy with the others.
+    tested: benchmark -> `significance.against` of the hybrid strategy with the others. verdicts: claim -> verdict.
     """
     means = {benchmark: by_strategy(scores(runs, benchmark)) for benchmark in tested}
     lines = []
-    for task, column in (("removes", "rank distance"), ("costs", "Mo mAP")):
+    for what, figure in (("Language bias", "rank distance"), ("Its price within a language", "Mo mAP")):
+        digits = 0 if figure in LOWER_IS_BETTER else 3
         parts = []
         for benchmark, mean in means.items():
-            values = mean[column].drop(NOT_TRAINED, errors="ignore")
-            digits = 0 if column in LOWER_IS_BETTER else 3
-            shown = ", ".join(f"{strategy} {value:,.{digits}f}" for strategy, value in values.items())
-            before = mean[column].get(NOT_TRAINED)
+            values = mean[figure].drop(NOT_TRAINED, errors="ignore")
+            shown = ", ".join(f"{value:,.{digits}f} ({strategy})" for strategy, value in values.items())
+            before = mean[figure].get(NOT_TRAINED)
             start = "" if before is None else f" from {before:,.{digits}f} without fine-tuning"
             parts.append(f"on {benchmark}{start} to {shown}")
-        what = "How much language bias a strategy" if task == "removes" else "What it"
-        lines.append(f"1. {what} {task}: {column} goes {'; '.join(parts)}.")
-    seeds = pd.Series([run.strategy for run in runs]).value_counts().get(hybrid, 0)
-    sure = [
-        f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] against {row['against']} on {benchmark}"
-        for benchmark, table in tested.items()
-        for _, row in table[(table["figure"] == "Mul mAP") & (table["against"] != NOT_TRAINED)].iterrows()
-    ]
+        lines.append(f"1. {what}: {figure} goes {'; '.join(parts)}.")
+    seeds = sum(run.strategy == hybrid for run in runs)
+    differences = []
+    for benchmark, table in tested.items():
+        for other, rows in table[table["against"] != NOT_TRAINED].groupby("against", sort=False):
+            shown = ", ".join(map(_with_interval, rows.to_dict("records")))
+            differences.append(f"{other} on {benchmark}: {shown}")
+    count = pd.Series(list(verdicts.values())).value_counts()
+    told = ", ".join(f"{n} {verdict}" for verdict, n in count.items())
     lines.append(
-        f"1. How sure that is: over {seeds} seeds, multilingual mAP of {hybrid} differs by {'; '.join(sure)} "
-        "(95 % intervals)."
+        f"1. How sure that is: {hybrid} over {seeds} seeds, against {'; against '.join(differences)} (95 % intervals). "
+        f"Of {len(verdicts)} claims of the paper, {told}."
     )
     return "\n".join(lines)
+
+
+def _with_interval(row: Mapping[Hashable, Any]) -> str:
+    digits = 0 if row["figure"] in LOWER_IS_BETTER else 3
+    difference, low, high = (f"{row[end]:+,.{digits}f}" for end in ("difference", "low", "high"))
+    return f"{row['figure']} {difference} [{low}, {high}]"

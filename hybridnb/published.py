@@ -9,11 +9,13 @@ import pandas as pd
 from hybridnb.places import HOME
 from hybridnb.runs import Run
 from hybridnb.settings import Study
-from hybridnb.tables import HEADLINE, as_text, scores, with_spread
+from hybridnb.tables import HEADLINE, as_text, by_language, scores, with_spread
 
 FILE = HOME / "data" / "published.csv"
 STRATEGIES = {"X-X-mono": "X-X-mono", "X-Y": "X-Y", "hybrid": "hybrid(0.5)"}
 """The paper's names -> ours."""
+
+PRINTED_AS = {ours: theirs for theirs, ours in STRATEGIES.items()}
 
 ENCODERS = {"xlm-r": "XLM-R (paper)", "labse": "LaBSE (paper)"}
 
@@ -56,3 +58,25 @@ def beside_ours(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     name = f"{runs[0].info['model']['name']} (ours)"
     parts = [pd.concat({name: ours}, names=["encoder"]), as_text(headline(benchmark))]
     return pd.concat(parts).fillna("")
+
+
+def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.DataFrame:
+    """One strategy by language of the query, ours (mean over seeds) beside the paper's.
+
+    strategy: by our name, one of `STRATEGIES`. Index language; columns (figure, encoder): mAP of the three tasks,
+    cross-lingual ones averaged over candidate languages, and the rank distance.
+    """
+    ours = f"{runs[0].info['model']['name']} (ours)"
+    of_strategy = [run for run in runs if run.strategy == strategy]
+    table = results()
+    table = table[(table["dataset"] == benchmark) & (table["strategy"] == PRINTED_AS[strategy])]
+    columns = {}
+    for figure in ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"):
+        task, metric = HEADLINE[figure]
+        rows = by_language(of_strategy, benchmark, task, metric)
+        columns[figure, ours] = rows.groupby("query_language")["value"].mean()
+        printed = table[(table["task"] == task) & (table["metric"] == metric)]
+        for model, encoder in ENCODERS.items():
+            values = printed[printed["model"] == model].set_index("language")["value"]
+            columns[figure, encoder] = values.drop("mean")
+    return pd.DataFrame(columns).rename_axis("language")

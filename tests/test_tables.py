@@ -16,7 +16,7 @@ from scipy.stats import friedmanchisquare
 from test_evaluation import TOY_BENCHMARK
 from test_training import HELD_OUT
 
-from hybridnb import figures, findings, tables
+from hybridnb import figures, findings, published, tables
 from hybridnb.describe import language_pairs, lengths
 from hybridnb.ranks_table import COLUMNS
 from hybridnb.runs import Run
@@ -256,7 +256,7 @@ class TestFindings:
 
     def test_retrieval_is_told_from_the_best_down(self, scores: pd.DataFrame) -> None:
         text = findings.retrieval(scores, "toy")
-        assert "On **toy** (mean over 2 seeds):" in text
+        assert "On **toy** (means over 2 seeds of what was trained):" in text
         assert "- cross-lingual retrieval, mAP: X-Y 0.510, X-X-mono 0.310." in text
         assert "- monolingual retrieval, mAP: X-X-mono 0.710, X-Y 0.700." in text
         assert "differ by up to 0.180 in multilingual mAP" in text
@@ -265,9 +265,9 @@ class TestFindings:
 
     def test_bias_is_told_from_the_fairest_on(self, scores: pd.DataFrame) -> None:
         lines = findings.bias(scores, 2000, {"X-X-mono": 0.55, "X-Y": 0.75}).splitlines()
-        assert "110 ranks apart under X-Y (5.5% of the pool of 2,000)" in lines[0]
-        assert "410 ranks apart under X-X-mono (20.5%" in lines[1]
-        assert "55% under X-X-mono, 75% under X-Y" in lines[2]
+        assert "110 ranks apart with X-Y (5.5% of the pool of 2,000)" in lines[0]
+        assert "410 ranks apart with X-X-mono (20.5%" in lines[1]
+        assert "55% with X-X-mono, 75% with X-Y" in lines[2]
 
     def test_training_names_the_step_that_is_kept(self, runs: list[Run]) -> None:
         run = runs[0]
@@ -294,12 +294,38 @@ class TestFindings:
 
     def test_conclusion_says_what_changed_and_how_sure_it_is(self, runs: list[Run]) -> None:
         row = {"difference": -0.09, "low": -0.12, "high": -0.05, "figure": "Mul mAP", "against": "X-Y"}
+        wide = {"difference": 300.0, "low": 250.2, "high": 350.0, "figure": "rank distance", "against": "X-Y"}
         baseline = Run(runs[0].directory, NOT_TRAINED, 0)
-        text = findings.conclusion([baseline, *runs], {"toy": pd.DataFrame([row])}, "X-X-mono")
+        verdicts = {"a": "held", "b": "not held", "c": "held"}
+        tested = {"toy": pd.DataFrame([row, wide])}
+        text = findings.conclusion([baseline, *runs], tested, "X-X-mono", verdicts)
         removed, cost, sure = text.splitlines()
-        assert "on toy from 400 without fine-tuning to X-X-mono 410, X-Y 110." in removed
-        assert "on toy from 0.700 without fine-tuning to X-X-mono 0.710, X-Y 0.700." in cost
-        assert "over 2 seeds" in sure and "-0.090 [-0.120, -0.050] against X-Y on toy" in sure
+        assert "on toy from 400 without fine-tuning to 410 (X-X-mono), 110 (X-Y)." in removed
+        assert "on toy from 0.700 without fine-tuning to 0.710 (X-X-mono), 0.700 (X-Y)." in cost
+        assert "over 2 seeds, against X-Y on toy: Mul mAP -0.090 [-0.120, -0.050], rank" in sure
+        assert "rank distance +300 [+250, +350] (95 % intervals)" in sure
+        assert sure.endswith("Of 3 claims of the paper, 2 held, 1 not held.")
+
+    def test_figures_are_held_against_the_papers_encoders(self, runs: list[Run]) -> None:
+        """XLM-R hybrid: .7977 / .7053 / .5927 / 286.6; LaBSE hybrid: .817 / .767 / .682 / 221."""
+        for run in runs:
+            metrics = {"xquad-r": made_metrics(0.80, 0.70, 0.60, 250.0)}
+            (run.directory / "metrics.json").write_text(json.dumps(metrics))
+            (run.directory / "run.json").write_text(json.dumps({"model": {"name": "e5"}}))
+        hybrid = [Run(run.directory, "hybrid(0.5)", run.seed) for run in runs[:2]]
+        xlmr, labse = findings.beside_paper(hybrid, ["xquad-r"], "hybrid(0.5)").splitlines()
+        assert "against XLM-R (paper)" in xlmr or "against XLM-R (paper)" in labse
+        xlmr, labse = (xlmr, labse) if "XLM-R" in xlmr else (labse, xlmr)
+        better, worse = xlmr.split("; not better in ")
+        assert "better in Mo mAP (0.800, 0.798), Mul mAP (0.600, 0.593)" in better
+        assert "rank distance (250, 287)" in better
+        assert "Cr mAP (0.700, 0.705)" in worse
+        assert "; not" not in labse and "not better in Mo mAP (0.800, 0.817)" in labse
+        table = published.by_query_language(hybrid, "xquad-r", "hybrid(0.5)")
+        assert table.loc["de", ("Mul mAP", "e5 (ours)")] == 0.60
+        assert table.loc["de", ("Cr mAP", "e5 (ours)")] == pytest.approx((0.70 + 0.60) / 2)
+        assert table.loc["de", ("Mo mAP", "XLM-R (paper)")] == 0.8033
+        assert len(table) == 12  # the paper's eleven, and Swahili of these runs
 
     def test_corpus_counts_what_stands_in_it_word_for_word(self) -> None:
         leaks = pd.DataFrame(
