@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,19 +12,22 @@ from hybridnb.corpora import load_benchmark
 from hybridnb.files import write_whole
 from hybridnb.leaks import leaks
 from hybridnb.places import RESULTS, RUNS
-from hybridnb.runs import planned, training_data
+from hybridnb.runs import planned, study_runs, training_data
 from hybridnb.settings import Study
 
 LEAKS = "leaks.json"
+FILES = ("run.json", "history.csv", "evaluations.json", "metrics.json")
 
 
 def record(study: Study) -> Iterator[str]:
     """Copy every finished run of a study to data/results/STUDY; says of each run what became of it.
 
     A run's directory there has run.json, history.csv, evaluations.json, metrics.json and, of each of the study's
-    benchmarks, the ranks table, the languages of the first ten and the vectors of a few answers. Runs that are
-    not finished are left out; what is recorded of others stays.
+    benchmarks, the ranks table and the languages of the first ten; the first run of a main strategy also has the
+    vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
+    stays.
     """
+    drawn = {run.strategy: run.directory.name for run in reversed(study_runs(study))}.values()
     for run, benchmarks in planned(study).items():
         source = RUNS / study.name / run.directory.name
         made = replace(run, directory=source)
@@ -34,7 +37,9 @@ def record(study: Study) -> Iterator[str]:
         elif missing := [name for name in benchmarks if not made.is_evaluated(name)]:
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
-            _copy(source, RESULTS / study.name / source.name)
+            kinds = ["parquet", "top10.csv", *(["answers.parquet"] if source.name in drawn else [])]
+            names = [f"ranks/{benchmark}.{kind}" for benchmark in benchmarks for kind in kinds]
+            _copy(source, RESULTS / study.name / source.name, [*FILES, *names])
             yield f"{run.label}: recorded"
 
 
@@ -57,13 +62,12 @@ def recorded_leaks(study: Study) -> dict[str, dict[str, int]]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
     """Whole or not at all."""
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name in ("run.json", "history.csv", "evaluations.json", "metrics.json"):
+    (part / "ranks").mkdir(parents=True)
+    for name in names:
         shutil.copyfile(source / name, part / name)
-    shutil.copytree(source / "ranks", part / "ranks")
     shutil.rmtree(target, ignore_errors=True)
     part.replace(target)

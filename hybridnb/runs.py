@@ -14,7 +14,7 @@ import pandas as pd
 from hybridnb.batching import Strategy
 from hybridnb.files import read_metrics, write_whole
 from hybridnb.places import RESULTS, RUNS
-from hybridnb.settings import NOT_TRAINED, Study
+from hybridnb.settings import NOT_TRAINED, EncoderSettings, Study
 
 if TYPE_CHECKING:
     from hybridnb.batching import BatchSampler
@@ -262,7 +262,12 @@ def training_data(study: Study) -> tuple[ParallelCorpus, ParallelCorpus]:
 
 def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder:
     """The encoder before fine-tuning: built from the training texts, or loaded. One for all strategies."""
-    settings = study.encoder
+    encoder = _start(study.encoder, corpus, seed)
+    encoder.precision = study.encoder.precision  # type: ignore[assignment]
+    return encoder
+
+
+def _start(settings: EncoderSettings, corpus: ParallelCorpus, seed: int) -> DualEncoder:
     if settings.model != "small":
         from hybridnb.encoder import DualEncoder
         from hybridnb.trunk import freeze
@@ -279,7 +284,6 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
             encoder.set_dropout(settings.dropout)
         if settings.trained_layers is not None:
             freeze(encoder, settings.trained_layers)
-        encoder.precision = settings.precision  # type: ignore[assignment]
         return encoder
     from hybridnb.small_encoder import build_small_encoder
 

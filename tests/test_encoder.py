@@ -73,6 +73,15 @@ class TestConventions:
         conventions = DualEncoder.load(copied(xlmr, tmp_path / "multilingual-e5-tiny")).conventions
         assert (conventions["query_prefix"], conventions["passage_prefix"]) == ("query: ", "passage: ")
 
+    def test_matrix_products_in_bfloat16_are_close_to_those_in_float32(self, xlmr: Path) -> None:
+        encoder = DualEncoder.load(xlmr)
+        texts = ["one text", "another, longer text"]
+        exact = encoder.encode(texts, "query", progress=False)
+        encoder.precision = "bfloat16"
+        rough = encoder.encode(texts, "query", progress=False)
+        assert rough.dtype == np.float32
+        assert 0 < np.abs(rough - exact).max() < 0.02
+
     def test_arguments_come_before_everything(self, xlmr: Path) -> None:
         chosen = {"pooling": "cls", "query_prefix": "", "passage_prefix": "p ", "max_query_length": 9}
         conventions = DualEncoder.load(xlmr, **chosen).conventions

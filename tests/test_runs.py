@@ -205,10 +205,51 @@ def test_a_recorded_run_stands_in_for_one_that_is_not_there(
     for ours, recorded in zip(made, found, strict=True):
         assert recorded.metrics == ours.metrics and recorded.info == ours.info
         assert_frame_equal(recorded.ranks("xquad-r"), ours.ranks("xquad-r"))
+        assert_frame_equal(recorded.answers("xquad-r"), ours.answers("xquad-r"))
+    assert not list(results.glob("toy/*/encoder"))
     with pytest.raises(
         FileNotFoundError, match=r"recorded run: it has no results on mlqa-r.*--set name=mine"
     ):
         runs.evaluate_run(found[0], "mlqa-r")
+
+
+def test_only_the_answers_that_are_drawn_are_recorded(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RUNS", runs.RUNS)
+    twice = study.only(strategies=["X-X-mono"], seeds=[0, 1])
+    first, second = runs.complete(twice)
+    assert len(list(record.record(twice))) == 2
+    kept = {
+        run.seed: {p.name for p in (tmp_path / "toy" / run.directory.name / "ranks").iterdir()}
+        for run in (first, second)
+    }
+    assert kept[0] - kept[1] == {"xquad-r.answers.parquet"} and len(kept[1]) == 2
+
+
+def test_a_run_is_trained_and_evaluated_in_the_precision_that_is_asked_for(
+    study: Study, tmp_path: Path
+) -> None:
+    halved = replace(study, encoder=replace(study.encoder, precision="bfloat16"))
+    run, plain = (runs.finetune(s, "X-X-mono", 0) for s in (halved, study))
+    assert run.directory != plain.directory
+    assert run.info["settings"]["encoder"]["precision"] == "bfloat16"
+    losses = run.history["loss"].to_numpy(), plain.history["loss"].to_numpy()
+    assert np.abs(losses[0] - losses[1]).max() > 0
+    np.testing.assert_allclose(*losses, rtol=0.05)
+    weights = load_file(run.encoder_directory / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    runs.evaluate_run(run, "xquad-r")
+    in_float32 = evaluate(DualEncoder.load(run.directory), load_benchmark("xquad-r"), tmp_path / "float32")
+    sha256 = [
+        json.loads((directory / "evaluations.json").read_text())["xquad-r"]["encoder_sha256"]
+        for directory in (run.directory, tmp_path / "float32")
+    ]
+    assert sha256[0] != sha256[1]
+    assert run.metrics["xquad-r"]["monolingual"]["map"] == pytest.approx(
+        in_float32["monolingual"]["map"], abs=0.05
+    )
 
 
 def test_leaks_of_the_training_corpus_are_recorded(
