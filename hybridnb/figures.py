@@ -134,6 +134,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
             )
         panel.set_yticks(range(len(rows)), rows["against"])
         panel.margins(y=0.35)
+        panel.locator_params(axis="x", nbins=4)
         panel.set(title=name)
     figure.suptitle(title)
     sns.despine(figure)
@@ -160,15 +161,22 @@ def _panels(count: int, width: float, height: float, sharey: bool = False) -> tu
 
 def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
     """One query language x candidate language heatmap a strategy, on one colour scale."""
-    figure, panels = _panels(len(pairs), 4.6, 4.6, sharey=True)
-    for n, (panel, (strategy, table)) in enumerate(zip(panels, pairs.items(), strict=True)):
-        values = (100 * table).round().astype("Int64").astype(str).replace("<NA>", "")
+    return _heatmaps({name: 100 * table for name, table in pairs.items()}, f"{metric} x 100", "viridis")
+
+
+def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> Figure:
+    """Query language x candidate language, values from 0 to 100; one panel a strategy, one colour bar."""
+    figure, panels = _panels(len(tables), 4.6, 4.6, sharey=True)
+    for panel, (strategy, table) in zip(panels, tables.items(), strict=True):
         sns.heatmap(
-            table, ax=panel, vmin=0, vmax=1, cmap="viridis", annot=values, fmt="", annot_kws={"size": 7.5}, square=True,
-            cbar=n == len(pairs) - 1, cbar_kws={"label": metric, "shrink": 0.8},
+            table, ax=panel, vmin=0, vmax=100, cmap=colours, annot=True, fmt=".0f", annot_kws={"size": 7.5},
+            square=True, cbar=False,
         )  # fmt: skip
-        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if n == 0 else "")
+        cell = panel.get_subplotspec()
+        is_first = cell is not None and cell.is_first_col()
+        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if is_first else "")
         panel.tick_params(axis="y", rotation=0)
+    figure.colorbar(panels[-1].collections[0], ax=panels, label=label, shrink=0.6)
     return figure
 
 
@@ -215,15 +223,7 @@ def validation_curves(histories: pd.DataFrame) -> Figure:
 
 def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
     """Whose passages fill the first ten: query language x candidate language, one panel a strategy."""
-    figure, panels = _panels(len(shares), 4.6, 4.6, sharey=True)
-    for n, (panel, (strategy, table)) in enumerate(zip(panels, shares.items(), strict=True)):
-        sns.heatmap(
-            100 * table, ax=panel, vmin=0, vmax=100, cmap="rocket_r", annot=True, fmt=".0f", annot_kws={"size": 7.5},
-            square=True, cbar=n == len(shares) - 1, cbar_kws={"label": "% of the first ten", "shrink": 0.8},
-        )  # fmt: skip
-        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if n == 0 else "")
-        panel.tick_params(axis="y", rotation=0)
-    return figure
+    return _heatmaps({name: 100 * table for name, table in shares.items()}, "% of the first ten", "rocket_r")
 
 
 def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:

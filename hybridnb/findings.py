@@ -140,11 +140,11 @@ def beside_paper(runs: Sequence[Run], benchmarks: Sequence[str], strategy: str) 
 
 
 def conclusion(
-    runs: Sequence[Run], tested: Mapping[str, pd.DataFrame], hybrid: str, verdicts: Mapping[str, str]
+    runs: Sequence[Run], tested: Mapping[str, pd.DataFrame], hybrid: str, verdicts: Sequence[str]
 ) -> str:
     """How much bias the strategies remove, at what cost, and how sure that is: three sentences, as Markdown.
 
-    tested: benchmark -> `significance.against` of the hybrid strategy with the others. verdicts: claim -> verdict.
+    tested: benchmark -> `significance.against` of the hybrid strategy with the others. verdicts: of the claims.
     """
     means = {benchmark: by_strategy(scores(runs, benchmark)) for benchmark in tested}
     lines = []
@@ -164,7 +164,7 @@ def conclusion(
         for other, rows in table[table["against"] != NOT_TRAINED].groupby("against", sort=False):
             shown = ", ".join(map(_with_interval, rows.to_dict("records")))
             differences.append(f"{other} on {benchmark}: {shown}")
-    count = pd.Series(list(verdicts.values())).value_counts()
+    count = pd.Series(verdicts).value_counts()
     told = ", ".join(f"{n} {verdict}" for verdict, n in count.items())
     lines.append(
         f"1. How sure that is: {hybrid} over {seeds} seeds, against {'; against '.join(differences)} (95 % intervals). "

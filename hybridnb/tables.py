@@ -65,10 +65,13 @@ def with_spread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_text(figures: pd.DataFrame) -> pd.DataFrame:
-    """Figures (columns of `HEADLINE`) in three digits, the rank distance in whole ranks."""
-    return figures.apply(
-        lambda column: column.map(f"{{:.{0 if column.name == 'rank distance' else 3}f}}".format)
-    )
+    """Figures (columns of `HEADLINE`, or pairs that begin with one): three digits, the rank distance in whole ranks."""
+
+    def text(column: pd.Series) -> pd.Series:
+        figure = column.name[0] if isinstance(column.name, tuple) else column.name
+        return column.map(f"{{:.{0 if figure == 'rank distance' else 3}f}}".format)
+
+    return figures.apply(text)
 
 
 def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> pd.DataFrame:

@@ -296,7 +296,7 @@ class TestFindings:
         row = {"difference": -0.09, "low": -0.12, "high": -0.05, "figure": "Mul mAP", "against": "X-Y"}
         wide = {"difference": 300.0, "low": 250.2, "high": 350.0, "figure": "rank distance", "against": "X-Y"}
         baseline = Run(runs[0].directory, NOT_TRAINED, 0)
-        verdicts = {"a": "held", "b": "not held", "c": "held"}
+        verdicts = ["held", "not held", "held"]
         tested = {"toy": pd.DataFrame([row, wide])}
         text = findings.conclusion([baseline, *runs], tested, "X-X-mono", verdicts)
         removed, cost, sure = text.splitlines()
@@ -359,7 +359,7 @@ class TestFigures:
         assert [axes.get_title() for axes in panels] == ["X-X-mono", "X-Y"]
         for axes, table in zip(panels, pairs.values(), strict=True):
             assert np.asarray(axes.collections[0].get_array()).reshape(3, 3) == pytest.approx(
-                table.to_numpy()
+                100 * table.to_numpy()
             )
             assert [label.get_text() for label in axes.get_xticklabels()] == list(LANGUAGES)
         shares = {name: table / 2 for name, table in pairs.items()}
