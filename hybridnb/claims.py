@@ -222,9 +222,9 @@ def alphas(runs: Sequence[Run], benchmark: str) -> tuple[str, str]:
     """
     by_alpha = tables.by_alpha(runs, benchmark).groupby("alpha")["Mul mAP"].mean()
     shown = ", ".join(f"{alpha:g}: {value:.3f}" for alpha, value in by_alpha.items())
-    evidence = f"{benchmark}, multilingual mAP at alpha {shown}"
+    evidence = f"{benchmark}, multilingual mAP at alpha {shown} (means over seeds)"
     seeds = {
-        alpha: {run.seed: run for run in runs if run.strategy == f"hybrid({alpha})"}
+        alpha: {run.seed: run for run in runs if run.strategy == f"hybrid({alpha})" and run.share == 1}
         for alpha in (0.4, 0.5, 0.6)
     }
     shared = sorted(set.intersection(*map(set, seeds.values())))
