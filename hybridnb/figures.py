@@ -83,7 +83,7 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
 def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series) -> Figure:
     """mAP of the three tasks, and rank distance, over a setting; one line a strategy where there is such a column.
 
-    table: columns `x`, seed, those of `tables.HEADLINE`, a row a run; a band is the range between seeds. reference:
+    table: columns `x`, seed, those of `tables.HEADLINE`, a row a run; a bar is the range between seeds. reference:
     the encoder without fine-tuning, named above each panel, for it may lie far outside.
     """
     columns = [*TASKS, "rank distance"]
@@ -93,7 +93,8 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series) -> Fig
     for n, (panel, column) in enumerate(zip(axes, columns, strict=True)):
         sns.lineplot(
             table, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
-            errorbar=("pi", 100), legend=bool(colours) and n == len(columns) - 1,
+            errorbar=("pi", 100), err_style="bars", err_kws={"capsize": 3},
+            legend=bool(colours) and n == len(columns) - 1,
         )  # fmt: skip
         if x == "share":
             panel.set_xscale("log", base=2)
