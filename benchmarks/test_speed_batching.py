@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from hybridnb.batching import BatchSampler, Strategy
 from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus
+from hybridnb.training.batching import BatchSampler, Strategy
 
 SIZE = 1_000_000
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")

@@ -17,8 +17,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from hybridnb.corpora import load_benchmark
-from hybridnb.encoder import DualEncoder
-from hybridnb.small_encoder import build_small_encoder
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.small import build_small_encoder
 
 SIZES = {
     "the default encoder, 2 x 160": {"layers": 2, "hidden": 160, "heads": 4},

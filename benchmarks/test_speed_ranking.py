@@ -20,8 +20,8 @@ import torch
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
-from hybridnb.metrics import per_query, summary
-from hybridnb.ranking import exact_ranks
+from hybridnb.measures.metrics import per_query, summary
+from hybridnb.retrieval.ranking import exact_ranks
 
 CANDIDATES = {
     "ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244,

@@ -13,9 +13,9 @@ from hybridnb import __version__
 
 if TYPE_CHECKING:
     from hybridnb.corpora.parallel import ParallelCorpus
-    from hybridnb.encoder import DualEncoder
-    from hybridnb.runs import Run
-    from hybridnb.settings import Study
+    from hybridnb.encoders.encoder import DualEncoder
+    from hybridnb.study.runs import Run
+    from hybridnb.study.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
 
@@ -135,7 +135,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def _study(parsed: argparse.Namespace) -> Study:
-    from hybridnb.settings import Study
+    from hybridnb.study.settings import Study
 
     overrides: dict[str, Any] = {}
     if parsed.corpus:
@@ -171,8 +171,8 @@ def _run(parsed: argparse.Namespace) -> None:
 
 
 def _train(parsed: argparse.Namespace) -> None:
-    from hybridnb import runs
-    from hybridnb.batching import Strategy
+    from hybridnb.study import runs
+    from hybridnb.training.batching import Strategy
 
     study = _study(parsed)
     if parsed.strategy:
@@ -197,7 +197,7 @@ def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:
 
 def _record(parsed: argparse.Namespace) -> None:
     from hybridnb.places import RESULTS
-    from hybridnb.record import record, record_leaks
+    from hybridnb.study.recording import record, record_leaks
 
     study = _study(parsed)
     for line in record(study):
@@ -210,7 +210,7 @@ def _record(parsed: argparse.Namespace) -> None:
 
 
 def _bundle(parsed: argparse.Namespace) -> None:
-    from hybridnb.bundle import bundle
+    from tools.bundle import bundle
 
     file = bundle(_study(parsed), parsed.out)
     print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
@@ -218,11 +218,11 @@ def _bundle(parsed: argparse.Namespace) -> None:
 
 def _evaluate(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
-    from hybridnb.bm25 import bm25_ranks
-    from hybridnb.corpora.home import cache_directory
-    from hybridnb.evaluation import evaluate, record
+    from hybridnb.corpora.source import cache_directory
     from hybridnb.files import read_metrics
-    from hybridnb.tables import headline_table
+    from hybridnb.report.tables import headline_table
+    from hybridnb.retrieval.bm25 import bm25_ranks
+    from hybridnb.study.evaluation import evaluate, record
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
@@ -239,7 +239,7 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
 
 def _encoder(parsed: argparse.Namespace) -> DualEncoder:
-    from hybridnb.encoder import DualEncoder
+    from hybridnb.encoders.encoder import DualEncoder
 
     return DualEncoder.load(
         parsed.model,
@@ -254,7 +254,7 @@ def _encoder(parsed: argparse.Namespace) -> DualEncoder:
 
 def _describe(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
-    from hybridnb.describe import describe, to_dict
+    from hybridnb.corpora.describe import describe, to_dict
 
     if parsed.name is None:
         for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", corpora.CORPORA)):

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridnb import published, tables
-from hybridnb.batching import Strategy
 from hybridnb.files import write_whole
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
-from hybridnb.runs import planned, run_of, study_runs
-from hybridnb.settings import Study
+from hybridnb.report import published, tables
+from hybridnb.study.runs import planned, run_of, study_runs
+from hybridnb.study.settings import Study
+from hybridnb.training.batching import Strategy
 
 
 def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:

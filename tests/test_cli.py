@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_evaluation import write_xquad_r
-from test_runs import write_study
-from test_training import stopped_at, toy_encoder
+from toy import stopped_at, toy_encoder, write_study, write_xquad_r
 
-from hybridnb import __version__, corpora, runs
+from hybridnb import __version__, corpora
 from hybridnb.cli import main
-from hybridnb.runs import Run
-from hybridnb.settings import Study
-from hybridnb.training import Progress
+from hybridnb.study import runs
+from hybridnb.study.runs import Run
+from hybridnb.study.settings import Study
+from hybridnb.training.trainer import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """toy.toml with its pairs.jsonl; runs and caches stay in the directory too."""
-    monkeypatch.setattr("hybridnb.runs.RUNS", tmp_path / "runs")
+    monkeypatch.setattr("hybridnb.study.runs.RUNS", tmp_path / "runs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return write_study(tmp_path)
 
@@ -150,9 +149,9 @@ def test_two_processes_share_the_runs_of_a_study_and_record_them(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(toy.parent / "data")))
-    for module in ("hybridnb.runs", "hybridnb.record", "hybridnb.places"):
+    for module in ("hybridnb.study.runs", "hybridnb.study.recording", "hybridnb.places"):
         monkeypatch.setattr(f"{module}.RESULTS", toy.parent / "results")
-    monkeypatch.setattr("hybridnb.record.RUNS", toy.parent / "runs")
+    monkeypatch.setattr("hybridnb.study.recording.RUNS", toy.parent / "runs")
     directories = []
     for part in ("1/2", "2/2"):
         assert main(["train", str(toy), "--part", part, "--evaluate"]) == 0

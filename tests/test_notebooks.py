@@ -10,7 +10,7 @@ import pytest
 
 from hybridnb.notebooks import check_parameters, steps
 from hybridnb.places import NOTEBOOKS
-from hybridnb.settings import Study
+from hybridnb.study.settings import Study
 
 TYPES = {"study": str, "alpha": float, "seed": int, "languages": list}
 GIVEN = {"study": "quick", "alpha": 0.5, "seed": 0, "languages": ["en"]}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .benchmark import Benchmark
-    from .home import Home
-    from .parallel import ParallelCorpus
+    from hybridnb.corpora.benchmark import Benchmark
+    from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.corpora.source import Home
 
 JSONL = ".jsonl", ".jsonl.gz"
 
@@ -66,16 +66,17 @@ def training_corpus(
     match _known(str(name), TRAINING, "training corpus"):
         case "cldr":
             _none(reading, "cldr")
-            from . import cldr
+            from hybridnb.corpora.sets import cldr
 
             return cldr.load(cldr.LANGUAGES if languages is None else list(languages)).train
         case "opendocs":
-            from . import home, jsonl
+            from hybridnb.corpora import jsonl
+            from hybridnb.corpora import source as home
 
             (path,) = home.locate(jsonl.OPENDOCS, directory)
             return _jsonl(path, languages, {"name": "opendocs", **reading})
         case _:
-            from . import mmarco
+            from hybridnb.corpora.sets import mmarco
 
             return mmarco.load(languages, directory, **reading)
 
@@ -95,10 +96,10 @@ def validation_corpus(
         return _jsonl(name, languages, reading)
     if _known(str(name), VALIDATION, "validation corpus") == "cldr":
         _none(reading, "cldr")
-        from . import cldr
+        from hybridnb.corpora.sets import cldr
 
         return cldr.load(cldr.LANGUAGES if languages is None else list(languages)).validation
-    from . import squadshifts
+    from hybridnb.corpora.sets import squadshifts
 
     return squadshifts.load(directory, **reading)
 
@@ -108,24 +109,24 @@ def load_benchmark(name: str, *, directory: str | Path | None = None, **reading:
     match _known(name, BENCHMARKS, "benchmark").split("-", 1):
         case ["cldr"]:
             _none(reading, name)
-            from . import cldr
+            from hybridnb.corpora.sets import cldr
 
             return cldr.load().benchmark
         case ["xquad" | "mlqa", _]:
             _none(reading, name)
-            from . import lareqa
+            from hybridnb.corpora.sets import lareqa
 
             return lareqa.load_benchmark(name, directory)
         case ["ntrex"]:
-            from . import ntrex
+            from hybridnb.corpora.sets import ntrex
 
             return ntrex.load_benchmark(directory, **reading)
         case ["miracl", language]:
-            from . import miracl
+            from hybridnb.corpora.sets import miracl
 
             return miracl.load_benchmark(language, directory, **reading)
         case _:
-            from . import xm3600
+            from hybridnb.corpora.sets import xm3600
 
             return xm3600.load_benchmark(directory, **reading)
 
@@ -135,31 +136,31 @@ def home_of(name: str) -> Home:
     known = sorted({*CORPORA, *BENCHMARKS} - {"cldr"})
     match _known(name, known, "data set with files").split("-", 1):
         case ["opendocs"]:
-            from . import jsonl
+            from hybridnb.corpora import jsonl
 
             return jsonl.OPENDOCS
         case ["mmarco"]:
-            from . import mmarco
+            from hybridnb.corpora.sets import mmarco
 
             return mmarco.home()
         case ["squadshifts"]:
-            from . import squadshifts
+            from hybridnb.corpora.sets import squadshifts
 
             return squadshifts.HOME
         case ["xquad" | "mlqa", _]:
-            from . import lareqa
+            from hybridnb.corpora.sets import lareqa
 
             return lareqa.HOMES[name]
         case ["ntrex"]:
-            from . import ntrex
+            from hybridnb.corpora.sets import ntrex
 
             return ntrex.HOME
         case ["miracl", language]:
-            from . import miracl
+            from hybridnb.corpora.sets import miracl
 
             return miracl.home(language)
         case _:
-            from . import xm3600
+            from hybridnb.corpora.sets import xm3600
 
             return xm3600.HOME
 
@@ -169,7 +170,7 @@ def _is_path(name: str | Path) -> bool:
 
 
 def _jsonl(path: str | Path, languages: Collection[str] | None, reading: dict[str, Any]) -> ParallelCorpus:
-    from .jsonl import read_jsonl
+    from hybridnb.corpora.jsonl import read_jsonl
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; give a JSONL file or one of {', '.join(CORPORA)}")

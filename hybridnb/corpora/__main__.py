@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import home_of
-from .home import cache_directory, fetch
+from hybridnb.corpora import home_of
+from hybridnb.corpora.source import cache_directory, fetch
 
 
 def main(arguments: list[str] | None = None) -> int:

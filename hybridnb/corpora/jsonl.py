@@ -23,9 +23,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from .home import Home, Remote
-from .lines import BadRow, BadRows, check_fields, check_text, json_lines
-from .parallel import Item, ParallelCorpus
+from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.source import Home, Remote
 
 REQUIRED = {"id", "src", "q", "p"}
 OPTIONAL = {"c", "k", "doc"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .lines import BadRow
+from hybridnb.corpora.lines import BadRow
 
 
 def paragraphs(path: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -1,0 +1,86 @@
+"""SQuADShifts new_wiki (arXiv 2004.14444): English questions, the validation set of arXiv 2408.10536.
+
+Read from the published JSON or from one paragraph a line (`title, context, qas`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.source import Home, Remote, find, github, locate
+from hybridnb.corpora.squad import member, paragraphs
+
+STORED = "squadshifts/new_wiki.jsonl.gz"
+REPOSITORY = "modestyachts/squadshifts-website"
+COMMIT = "016d41ce7fee5a818b68ecf5cbabb0a86291ceef"
+
+HOME = Home(
+    "squadshifts",
+    f"github {REPOSITORY}, commit {COMMIT[:8]}",
+    (
+        Remote(
+            "squadshifts/new_wiki_v1.0.json",
+            github(REPOSITORY, COMMIT, "datasets/new_wiki_v1.0.json"),
+            3_607_393,
+            "sha256:1d50a0ca4cdab88d038b52ea8a2d0510af6038d7f41a0a256b9659237769d0ee",
+        ),
+    ),
+)
+
+
+def load(directory: str | Path | None = None, *, skip_bad: bool = False) -> ParallelCorpus:
+    """The questions (queries) and the paragraphs they were asked about (passages); document = article.
+
+    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
+    BadRow (a ValueError): the first bad paragraph or question; with skip_bad they are left out, with a
+    BadRowsWarning.
+    """
+    path = find(STORED, directory) or locate(HOME, directory)[0]
+    bad = BadRows(skip=skip_bad)
+    items: list[Item] = []
+    seen: set[str] = set()
+    for line, where, title, paragraph in _rows(path, bad):
+        try:
+            context = member(paragraph, "context", str, path, where, line)
+            check_text(context, path, line, f"{where}.context".lstrip("."))
+            questions = member(paragraph, "qas", list, path, where, line)
+        except BadRow as error:
+            bad.add(error)
+            continue
+        for q, question in enumerate(questions):
+            at = f"{where}.qas[{q}]".lstrip(".")
+            try:
+                query_id = check_text(member(question, "id", str, path, at, line), path, line, f"{at}.id")
+                if query_id in seen:
+                    raise BadRow(path, line, f"{at}.id", f"{query_id!r} is there already", "remove one")
+                text = member(question, "question", str, path, at, line)
+                check_text(text, path, line, f"{at}.question")
+            except BadRow as error:
+                bad.add(error)
+            else:
+                seen.add(query_id)
+                items.append(Item(query_id, "squadshifts", title, {"en": text}, {"en": context}))
+    bad.warn()
+    if not items:
+        raise ValueError(f"{path}: no question in it; fetch it again")
+    return ParallelCorpus("squadshifts", items)
+
+
+def _rows(path: Path, bad: BadRows) -> Iterator[tuple[int | None, str, str, dict[str, Any]]]:
+    """(line, place, title, paragraph) of every paragraph, of either form."""
+    if path.name.endswith(".json"):
+        for where, article, paragraph in paragraphs(path):
+            yield None, where, member(article, "title", str, path, where), paragraph
+        return
+    for line, row in json_lines(path, bad):
+        try:
+            check_fields(row, {"title", "context", "qas"}, set(), path, line)
+            title = check_text(row["title"], path, line, "title")
+        except BadRow as error:
+            bad.add(error)
+        else:
+            yield line, "", title, row

@@ -1,0 +1,1 @@
+"""Text -> unit vectors: encoders loaded, built, run and saved."""

@@ -1,0 +1,1 @@
+"""Ranks -> numbers: metrics, language bias, significance."""

@@ -1,0 +1,1 @@
+"""Numbers -> tables, figures, the paper's figures, claims."""

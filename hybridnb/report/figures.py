@@ -1,0 +1,297 @@
+"""Every figure, one function each. They draw tables from `hybridnb.tables` and return a matplotlib figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hybridnb.places import FIGURES
+from hybridnb.study.settings import NOT_TRAINED
+
+COLOURS = sns.color_palette("colorblind")
+GREY = (0.6, 0.6, 0.6)
+TASKS = {"Mo mAP": "monolingual", "Cr mAP": "cross-lingual", "Mul mAP": "multilingual"}
+
+
+def style() -> None:
+    """The look that all figures share; tables in notebooks show their texts whole."""
+    pd.set_option("display.max_colwidth", None)
+    sns.set_theme(
+        style="whitegrid",
+        context="notebook",
+        palette="colorblind",
+        rc={"figure.dpi": 100, "savefig.dpi": 150},
+    )
+
+
+def save(figure: Figure, study: str, name: str) -> Figure:
+    """Write figures/STUDY/NAME.png; returns the figure for the notebook to show."""
+    directory = FIGURES / study
+    directory.mkdir(parents=True, exist_ok=True)
+    # no metadata: the same figure is the same file
+    figure.savefig(directory / f"{name}.png", bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return figure
+
+
+def palette(strategies: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """A colour for each strategy, the same in every figure of a study."""
+    trained = [strategy for strategy in dict.fromkeys(strategies) if strategy != NOT_TRAINED]
+    colours = {strategy: COLOURS[n % len(COLOURS)] for n, strategy in enumerate(trained)}
+    return {NOT_TRAINED: GREY, **colours} if NOT_TRAINED in strategies else colours
+
+
+def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
+    """mAP of the three tasks, and rank distance, by strategy; dots are seeds. pool: candidates in all."""
+    colours = palette(scores["strategy"].tolist())
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 1.35], layout="constrained")
+    tasks = [column for column in TASKS if column in scores]
+    long = scores.melt(["strategy", "seed"], tasks, "task", "mAP").replace({"task": TASKS})
+    scores = scores if "rank distance" in scores else scores.assign(**{"rank distance": float("nan")})
+    for axes, table, x, y in (
+        (left, long, "task", "mAP"),
+        (right, scores.assign(all=""), "all", "rank distance"),
+    ):
+        sns.barplot(
+            table, x=x, y=y, hue="strategy", ax=axes, palette=colours, errorbar=None, legend=axes is left
+        )
+        if scores["seed"].nunique() > 1:
+            sns.stripplot(
+                table, x=x, y=y, hue="strategy", dodge=True, ax=axes, legend=False,
+                palette=["0.15"] * len(colours), size=4, jitter=False,
+            )  # fmt: skip
+        axes.set_xlabel("")
+        for bars in axes.containers:
+            axes.bar_label(bars, fmt="%.3f" if axes is left else "%.0f", fontsize=9, padding=3)
+    left.set(ylim=(0, 1.08), title="Retrieval: higher is better")
+    handles, labels = left.get_legend_handles_labels()
+    left.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(colours), frameon=False)
+    right.set(title="Language bias: lower is better", ylabel=f"rank distance (of {pool:,} candidates)")
+    right.margins(y=0.12)
+    sns.despine(figure)
+    return figure
+
+
+def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series) -> Figure:
+    """mAP of the three tasks, and rank distance, over a setting; one line a strategy where there is such a column.
+
+    table: columns `x`, seed, those of `tables.HEADLINE`, a row a run; a bar is the range between seeds. reference:
+    the encoder without fine-tuning, named above each panel, for it may lie far outside.
+    """
+    columns = [*TASKS, "rank distance"]
+    figure, axes = plt.subplots(1, len(columns), figsize=(13, 3.6), layout="constrained")
+    colours = palette(table["strategy"].tolist()) if "strategy" in table else None
+    ticks = sorted(table[x].unique())
+    for n, (panel, column) in enumerate(zip(axes, columns, strict=True)):
+        sns.lineplot(
+            table, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
+            errorbar=("pi", 100), err_style="bars", err_kws={"capsize": 3},
+            legend=bool(colours) and n == len(columns) - 1,
+        )  # fmt: skip
+        if x == "share":
+            panel.set_xscale("log", base=2)
+        panel.set_xticks(ticks, [f"{value:g}" for value in ticks], rotation=45 if len(ticks) > 5 else 0)
+        digits = 0 if column == "rank distance" else 3
+        panel.set(xlabel="", ylabel="" if n else "mAP")
+        panel.set_title(
+            f"{TASKS.get(column, column)}\n({NOT_TRAINED}: {reference[column]:,.{digits}f})", fontsize=11
+        )
+    if colours:
+        sns.move_legend(axes[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    figure.suptitle(title)
+    figure.supxlabel("share of the training documents" if x == "share" else x, fontsize=12)
+    sns.despine(figure)
+    return figure
+
+
+def differences(table: pd.DataFrame, title: str) -> Figure:
+    """Differences with their intervals (`significance.against`), a panel a figure, a row a strategy.
+
+    Filled: p (corrected) below .05, and 0 outside the interval. The encoder without fine-tuning is left out: it
+    lies so far away that no other difference could be seen.
+    """
+    table = table[table["against"] != NOT_TRAINED]
+    names = list(dict.fromkeys(table["figure"]))
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.2 * len(names), 1 + 0.55 * table["against"].nunique()),
+        layout="constrained", squeeze=False, sharey=True,
+    )  # fmt: skip
+    for panel, name in zip(axes[0], names, strict=True):
+        rows = table[table["figure"] == name].iloc[::-1]
+        panel.axvline(0, color=GREY, linewidth=1)
+        for y, (_, row) in enumerate(rows.iterrows()):
+            panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)
+            sure = row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"]
+            panel.plot(
+                row["difference"], y, "o", color=COLOURS[0], markerfacecolor=COLOURS[0] if sure else "white"
+            )
+        panel.set_yticks(range(len(rows)), rows["against"])
+        panel.margins(y=0.35)
+        panel.locator_params(axis="x", nbins=4)
+        panel.set(title=name)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure
+
+
+def _panels(count: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of this size: up to three in a row, more in rows of two."""
+    columns = count if count <= 3 else 2
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(width * columns + 0.8, height * rows),
+        layout="constrained",
+        squeeze=False,
+        sharey=sharey,
+    )
+    panels: list[Axes] = list(grid.flat)
+    for unused in panels[count:]:
+        unused.remove()
+    return figure, panels[:count]
+
+
+def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
+    """One query language x candidate language heatmap a strategy, on one colour scale."""
+    return _heatmaps({name: 100 * table for name, table in pairs.items()}, f"{metric} x 100", "viridis")
+
+
+def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> Figure:
+    """Query language x candidate language, values from 0 to 100; one panel a strategy, one colour bar."""
+    figure, panels = _panels(len(tables), 4.6, 4.6, sharey=True)
+    for panel, (strategy, table) in zip(panels, tables.items(), strict=True):
+        sns.heatmap(
+            table, ax=panel, vmin=0, vmax=100, cmap=colours, annot=True, fmt=".0f", annot_kws={"size": 7.5},
+            square=True, cbar=False,
+        )  # fmt: skip
+        cell = panel.get_subplotspec()
+        is_first = cell is not None and cell.is_first_col()
+        panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if is_first else "")
+        panel.tick_params(axis="y", rotation=0)
+    figure.colorbar(panels[-1].collections[0], ax=panels, label=label, shrink=0.6)
+    return figure
+
+
+def language_bars(table: pd.DataFrame, ylabel: str, title: str, unseen: Sequence[str] = ()) -> Figure:
+    """A metric by query language and strategy (`tables.by_language`), mean over seeds; unseen ones starred."""
+    table = table.assign(
+        language=[f"{code}*" if code in unseen else code for code in table["query_language"]]
+    )
+    figure, axes = plt.subplots(figsize=(11, 3.6), layout="constrained")
+    sns.barplot(
+        table, x="language", y="value", hue="strategy", palette=palette(table["strategy"].tolist()), ax=axes,
+        errorbar=("pi", 100) if table["seed"].nunique() > 1 else None, err_kws={"linewidth": 1},
+        order=sorted(table["language"].unique()),
+    )  # fmt: skip
+    note = "   (* not trained on)" if unseen else ""
+    axes.set(xlabel=f"query language{note}", ylabel=ylabel, title=title)
+    sns.move_legend(axes, "upper left", bbox_to_anchor=(1, 1), title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def validation_curves(histories: pd.DataFrame) -> Figure:
+    """Training loss, and validation loss by kind of batch, over steps."""
+    kinds = {
+        "loss": "training batches",
+        "validation_mono": "validation, monolingual batches",
+        "validation_cross": "validation, cross-lingual batches",
+    }
+    kinds = {column: title for column, title in kinds.items() if column in histories}
+    figure, axes = plt.subplots(
+        1, len(kinds), figsize=(4 * len(kinds), 3.4), layout="constrained", squeeze=False
+    )
+    colours = palette(histories["strategy"].tolist())
+    for n, (panel, (column, title)) in enumerate(zip(axes[0], kinds.items(), strict=True)):
+        sns.lineplot(
+            histories.dropna(subset=column), x="step", y=column, hue="strategy", palette=colours, ax=panel,
+            errorbar=("pi", 100), legend=n == 0, marker="o" if column != "loss" else None,
+        )  # fmt: skip
+        panel.set(title=title, ylabel="InfoNCE (nats)" if n == 0 else "")
+    axes[0][0].legend(title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:
+    """Whose passages fill the first ten: query language x candidate language, one panel a strategy."""
+    return _heatmaps({name: 100 * table for name, table in shares.items()}, "% of the first ten", "rocket_r")
+
+
+def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
+    """Passage vectors on their first two principal axes, coloured by language, one panel a strategy.
+
+    answers: strategy -> vectors [texts, d], indexed by (answer, language). A grey line leads from each passage
+    to the middle of its translations.
+    """
+    figure, panels = _panels(len(answers), 4.2, 4)
+    languages = next(iter(answers.values())).index.get_level_values("language")
+    codes = sorted(set(languages))
+    colours = dict(zip(codes, sns.color_palette("husl", len(codes)), strict=True))
+    for n, (panel, (strategy, table)) in enumerate(zip(panels, answers.items(), strict=True)):
+        plane, explained = principal_plane(table.to_numpy())
+        middle = pd.DataFrame(plane, table.index).groupby("answer").transform("mean").to_numpy()
+        for point, centre in zip(plane, middle, strict=True):
+            panel.plot(*zip(point, centre, strict=True), color="0.8", linewidth=0.7, zorder=0)
+        sns.scatterplot(
+            x=plane[:, 0], y=plane[:, 1], hue=table.index.get_level_values("language"), hue_order=codes,
+            palette=colours, s=22, linewidth=0, ax=panel, legend=n == len(answers) - 1,
+        )  # fmt: skip
+        panel.grid(False)
+        panel.set(
+            title=strategy, xlabel=f"first axis ({explained[0]:.0%} of variance)",
+            ylabel=f"second axis ({explained[1]:.0%})", xticks=[], yticks=[],
+        )  # fmt: skip
+    sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def principal_plane(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(coordinates [n, 2], shares of variance [2]) of the two principal axes."""
+    centred = matrix.astype(np.float64) - matrix.mean(0, dtype=np.float64)
+    u, s, axes = np.linalg.svd(centred, full_matrices=False)
+    # an axis has no direction of its own: make its largest loading positive
+    signs = np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(1)])
+    return u[:, :2] * s[:2] * signs, (s**2 / (s**2).sum())[:2]
+
+
+def coverage(table: pd.DataFrame, title: str) -> Figure:
+    """Items by query language and passage language, as counts."""
+    figure, axes = plt.subplots(figsize=(6, 4.8), layout="constrained")
+    sns.heatmap(
+        table, ax=axes, cmap="crest", vmin=0, annot=True, fmt=",", annot_kws={"size": 7.5}, square=True
+    )
+    axes.set(title=title, xlabel="passage language", ylabel="query language")
+    axes.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def lengths(table: pd.DataFrame) -> Figure:
+    """Lengths in characters by language: columns language, part, characters."""
+    parts = list(dict.fromkeys(table["part"]))
+    figure, axes = plt.subplots(
+        1, len(parts), figsize=(5.5 * len(parts), 3.4), layout="constrained", squeeze=False
+    )
+    for panel, part in zip(axes[0], parts, strict=True):
+        rows: pd.DataFrame = table[table["part"] == part]
+        sns.boxplot(
+            rows, x="language", y="characters", ax=panel, color=COLOURS[0], fliersize=1.5, linewidth=1
+        )
+        panel.set(title=part, xlabel="", ylabel="characters")
+        _from_zero(panel)
+    sns.despine(figure)
+    return figure
+
+
+def _from_zero(axes: Axes) -> None:
+    axes.set_ylim(bottom=0)

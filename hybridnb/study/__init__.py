@@ -1,0 +1,1 @@
+"""Which runs, made and kept: settings, runs, evaluation, recording, provenance."""

@@ -1,0 +1,1 @@
+"""Pairs -> weights: batch strategies, InfoNCE, the Trainer."""

@@ -1,0 +1,138 @@
+"""Paired tests over questions: against scipy, a naive count, and data whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy import stats
+from toy import random_benchmark, score_vectors
+
+from hybridnb.measures import metrics
+from hybridnb.measures.significance import against, compare, contributions, holm, interval, randomisation_test
+from hybridnb.report.tables import headline
+from hybridnb.retrieval.ranking import exact_ranks
+
+
+def one_run(seed: int, benchmark_seed: int = 0, *, partly: bool = True) -> pd.DataFrame:
+    benchmark = random_benchmark(
+        np.random.default_rng(benchmark_seed), partly=partly, several=False, excluded=False
+    )
+    return exact_ranks(benchmark, *score_vectors(benchmark, np.random.default_rng(seed)))
+
+
+def tables_of(differences: np.ndarray) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Two strategies, [seeds, questions] apart."""
+    names = [f"q{n}" for n in range(differences.shape[1])]
+    first = [pd.DataFrame({"figure": 0.5 + row}, index=names) for row in differences]
+    return first, [pd.DataFrame({"figure": 0.5}, index=names) for _ in differences]
+
+
+def compared(differences: np.ndarray) -> pd.Series:
+    """`compare` of two strategies [seeds, questions] apart."""
+    return compare(*tables_of(differences), ["figure"]).loc["figure"]
+
+
+@pytest.mark.parametrize("partly", [True, False])
+def test_the_mean_of_the_contributions_is_the_figure(partly: bool) -> None:
+    for seed in range(5):
+        ranks = one_run(seed, seed, partly=partly)
+        want = headline(metrics.summary(ranks))
+        got = contributions(ranks)
+        assert len(got) == 12
+        assert_allclose(got.mean()[list(want)], list(want.values()), rtol=1e-12)
+
+
+def test_one_seed_is_the_paired_t_interval_over_questions() -> None:
+    values = np.random.default_rng(3).normal(0.02, 0.1, 80)
+    row = compared(values[None])
+    assert_allclose(row["difference"], values.mean())
+    assert_allclose(row["effect"], values.mean() / values.std(ddof=1))
+    assert_allclose([row["low"], row["high"]], stats.ttest_1samp(values, 0).confidence_interval())
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(1 - 0.05 / 8)
+    assert_allclose(interval(*tables_of(values[None]), "figure", comparisons=8)[1:], [low, high])
+
+
+def test_questions_and_seeds_are_both_samples() -> None:
+    """Clark's min F' is F1 F2 / (F1 + F2), of the tests over questions and over seeds."""
+    values = np.random.default_rng(0).normal(0.1, 0.2, (4, 50)) + np.array([[0.1], [0], [-0.1], [0.05]])
+    over_questions, over_seeds = (stats.ttest_1samp(values.mean(axis), 0).statistic ** 2 for axis in (0, 1))
+    smallest = over_questions * over_seeds / (over_questions + over_seeds)
+    freedom = (over_questions + over_seeds) ** 2 / (over_questions**2 / 3 + over_seeds**2 / 49)
+    reach = values.mean() / smallest**0.5 * stats.t.ppf(0.975, freedom)
+    row = compared(values)
+    assert_allclose([row["low"], row["high"]], [values.mean() - reach, values.mean() + reach])
+
+
+@pytest.mark.parametrize("seed_spread", [0, 0.5, 2])
+def test_the_interval_covers_the_truth_however_much_seeds_vary(seed_spread: float) -> None:
+    """seed_spread: standard deviation between seeds, in standard errors over questions."""
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(200):
+        questions, seeds = rng.normal(0, 1, (1, 100)), rng.normal(0, 0.1 * seed_spread, (3, 1))
+        row = interval(*tables_of(questions + seeds + rng.normal(0, 0.5, (3, 100))), "figure")
+        covered += row[1] <= 0 <= row[2]
+    assert covered / 200 > 0.9  # a percentile bootstrap over three seeds: .89 where seeds vary most
+
+
+def test_p_agrees_with_scipy() -> None:
+    values = np.random.default_rng(3).normal(0.02, 0.1, 80)
+    want = stats.permutation_test(
+        (values,), np.mean, permutation_type="samples", rng=np.random.default_rng(0), vectorized=True
+    )
+    assert_allclose(randomisation_test(values), want.pvalue, atol=0.02)
+    assert_allclose(randomisation_test(values + 0.1), 1e-4)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 200)
+    alike = compared(np.stack([0.02 + noise] * 3))
+    apart = compared(np.stack([noise - 0.02, noise + 0.02, noise + 0.06]))
+    assert_allclose(alike["difference"], apart["difference"])
+    assert alike["low"] > 0 > apart["low"]
+    assert apart["high"] > alike["high"]
+
+
+def test_an_encoder_without_seeds_is_held_against_each_of_the_other() -> None:
+    first, second = tables_of(np.random.default_rng(1).normal(0, 1, (3, 40)))
+    assert interval(first, second[:1], "figure") == interval(first, second, "figure")
+    with pytest.raises(ValueError, match="3 runs cannot be paired with 2"):
+        interval(first, second[:2], "figure")
+
+
+def test_a_strategy_does_not_differ_from_itself() -> None:
+    first, _ = tables_of(np.random.default_rng(0).normal(0, 1, (2, 30)))
+    row = compare(first, first, ["figure"]).loc["figure"]
+    assert row.to_dict() == {"difference": 0, "low": 0, "high": 0, "effect": 0, "p": 1}
+
+
+def test_every_comparison_counts_in_the_correction() -> None:
+    one, other = ([contributions(one_run(seed))] for seed in (1, 2))
+    table = against({"a": one, "b": other, "c": other}, "a", ["Mo mAP", "Mul mAP"])
+    assert table[["against", "figure"]].to_numpy().tolist() == [
+        ["b", "Mo mAP"], ["b", "Mul mAP"], ["c", "Mo mAP"], ["c", "Mul mAP"],
+    ]  # fmt: skip
+    assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
+    assert_allclose(table["difference"], [(one[0] - other[0]).mean()[f] for f in table["figure"]])
+
+
+def test_other_questions_are_refused() -> None:
+    first, second = tables_of(np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="not evaluated on the same questions"):
+        compare([first[0], first[0].rename(index={"q0": "x"})], second, ["figure"])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_the_step_down_procedure(values: list[float]) -> None:
+    adjusted = holm(np.array(values))
+    for level in (0.01, 0.05, 0.2):
+        rejected = set()
+        for n, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+            if values[i] * (len(values) - n) > level:
+                break
+            rejected.add(i)
+        assert {i for i, p in enumerate(adjusted) if p <= level} == rejected

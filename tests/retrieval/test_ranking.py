@@ -1,0 +1,260 @@
+"""Exact ranks: against a naive sort, the tie rule, pools of every shape, bad input."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy import LANGUAGES, Vectors, random_benchmark, score_vectors
+
+from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.retrieval import ranking
+from hybridnb.retrieval.ranking import exact_ranks, top_languages
+from hybridnb.retrieval.ranks_table import COLUMNS
+
+KEYS = ["task", "query_language", "candidate_language", "query_id", "relevant_language", "rank", "pool_size"]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def small_integers(benchmark: Benchmark, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+    """Vectors whose scores are exact small integers: most candidates tie with others."""
+
+    def draw(rows: int) -> np.ndarray:
+        return rng.integers(-2, 3, (rows, 3)).astype(np.float32)
+
+    return (
+        {c: draw(len(q)) for c, q in benchmark.queries.items()},
+        {c: draw(len(texts)) for c, texts in benchmark.candidates.items()},
+    )
+
+
+def naive_ranks(benchmark: Benchmark, queries: Mapping, candidates: Mapping) -> set[tuple]:
+    """The rows of the ranks table by sorting every pool in full, straight from the definition."""
+    rows = set()
+    for asked, of_language in benchmark.queries.items():
+        for number, query_id in enumerate(of_language.ids):
+            relevant = benchmark.relevance[query_id]
+            excluded = benchmark.excluded.get(query_id, {})
+            pools = {"*": sorted(candidates)} | {c: [c] for c in candidates if c in relevant}
+            for pool_name, pool_languages in pools.items():
+                pool = []
+                for language in pool_languages:
+                    for row, vector in enumerate(candidates[language].astype(np.float64)):
+                        if row in excluded.get(language, ()):
+                            continue
+                        score = float(vector @ queries[asked][number].astype(np.float64))
+                        pool.append((-score, row not in relevant.get(language, ()), language, row))
+                task = "multilingual" if pool_name == "*" else "crosslingual"
+                task = "monolingual" if pool_name == asked else task
+                for rank, (_, irrelevant, language, _) in enumerate(sorted(pool), start=1):
+                    if not irrelevant:
+                        rows.add((task, asked, pool_name, query_id, language, rank, len(pool)))
+    return rows
+
+
+def as_set(ranks: pd.DataFrame) -> set[tuple]:
+    rows = [tuple(row) for row in ranks[KEYS].itertuples(index=False)]
+    assert len(rows) == len(set(rows))
+    return set(rows)
+
+
+@pytest.mark.filterwarnings("ignore:.*collapsed")
+@pytest.mark.parametrize("tile", [ranking.CPU_TILE, (5, 4)])
+@given(seed=st.integers(0, 2**32), shape=st.tuples(st.booleans(), st.booleans(), st.booleans()))
+@settings(max_examples=40, deadline=None)
+def test_ranks_agree_with_sorting_every_pool(tile, seed, shape):
+    rng = np.random.default_rng(seed)
+    partly, several, excluded = shape
+    benchmark = random_benchmark(rng, partly=partly, several=several, excluded=excluded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "CPU_TILE", tile)
+        for vectors in (small_integers, score_vectors):
+            queries, candidates = vectors(benchmark, rng)
+            found = exact_ranks(benchmark, queries, candidates)
+            assert as_set(found) == naive_ranks(benchmark, queries, candidates)
+
+
+def test_table_is_tidy_and_compact(tmp_path: Path):
+    benchmark = random_benchmark(np.random.default_rng(0), partly=False, several=False, excluded=False)
+    ranks = exact_ranks(benchmark, *score_vectors(benchmark, np.random.default_rng(0)))
+    assert list(ranks.columns) == COLUMNS
+    assert ranks["task"].value_counts().to_dict() == {
+        "monolingual": 12 * 4,
+        "crosslingual": 12 * 4 * 3,
+        "multilingual": 12 * 4 * 4,
+    }
+    assert set(ranks["dataset"]) == {"random"}
+    assert all(isinstance(ranks[c].dtype, pd.CategoricalDtype) for c in COLUMNS[:6])
+    assert ranks["rank"].dtype == ranks["pool_size"].dtype == np.int32
+    ranks.to_parquet(tmp_path / "ranks.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "ranks.parquet"), ranks)
+
+
+@pytest.mark.filterwarnings("ignore:100% of the bb candidates")
+@pytest.mark.parametrize("query_count", [1, 7, 300])
+@pytest.mark.parametrize("dimension", [1, 17, 384])
+def test_copies_of_a_relevant_vector_never_come_before_it(query_count: int, dimension: int):
+    """A matrix product may score one vector differently from column to column; the tie rule holds anyway."""
+    rng = np.random.default_rng(1)
+    size = 1001
+    vector = unit(rng.standard_normal((1, dimension)))
+    candidates = {"aa": np.repeat(vector, size, axis=0), "bb": np.repeat(vector, size, axis=0)}
+    ids = [f"q{i}" for i in range(query_count)]
+    relevance = {i: {"aa": [n % size], "bb": [(7 * n + 3) % size]} for n, i in enumerate(ids)}
+    texts = {c: [str(row) for row in range(size)] for c in candidates}
+    benchmark = Benchmark("copies", {"aa": Queries(ids, ids)}, texts, relevance)
+    queries = {"aa": unit(rng.standard_normal((query_count, dimension)))}
+    with pytest.warns(UserWarning, match=r"100% of the aa candidates tie .* collapsed"):
+        ranks = exact_ranks(benchmark, queries, candidates)
+    expected = {"aa": 1, "bb": 2}
+    merged = ranks[ranks["task"] == "multilingual"]
+    assert (merged["rank"].to_numpy() == [expected[c] for c in merged["relevant_language"]]).all()
+    assert (ranks[ranks["task"] != "multilingual"]["rank"] == 1).all()
+
+
+def test_copies_elsewhere_in_the_pool_tie_in_every_tile(monkeypatch: pytest.MonkeyPatch):
+    """Each vector stands twice in each language: half of the candidates before a relevant one are copies."""
+    monkeypatch.setattr(ranking, "CPU_TILE", (2, 5))
+    rng = np.random.default_rng(2)
+    vectors = unit(rng.standard_normal((40, 24)))
+    benchmark = Benchmark(
+        "copies",
+        {"aa": Queries([f"q{i}" for i in range(40)], [""] * 40)},
+        {c: [""] * 80 for c in ("aa", "bb")},
+        {f"q{i}": {"aa": [i + 40], "bb": [i]} for i in range(40)},
+    )
+    ranks = exact_ranks(
+        benchmark,
+        {"aa": unit(rng.standard_normal((40, 24)))},
+        {"aa": np.tile(vectors, (2, 1)), "bb": np.tile(vectors, (2, 1))},
+    )
+    rank = ranks["rank"].to_numpy()
+    one_language = (ranks["task"] != "multilingual").to_numpy()
+    assert (rank[one_language] % 2 == 1).all()  # pairs before it, then itself before its copy
+    by_language = ranks[~one_language].pivot(index="query_id", columns="relevant_language", values="rank")
+    assert (by_language["aa"] % 4 == 1).all()
+    assert (by_language["bb"] == by_language["aa"] + 1).all()
+
+
+def test_an_encoder_that_knows_no_thai_is_reported_and_a_good_one_is_not():
+    benchmark = random_benchmark(np.random.default_rng(3), partly=False, several=False, excluded=False)
+    queries, candidates = score_vectors(benchmark, np.random.default_rng(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exact_ranks(benchmark, queries, candidates)
+    candidates["cc"][:] = candidates["cc"][0]
+    with pytest.warns(UserWarning, match="100% of the cc candidates tie") as caught:
+        exact_ranks(benchmark, queries, candidates)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_relevance_in_the_own_language_only_has_no_crosslingual_rows():
+    """MIRACL: query ids differ per language; one language has no queries of its own."""
+    rng = np.random.default_rng(4)
+    benchmark = Benchmark(
+        "own",
+        {"aa": Queries(["a1", "a2"], ["", ""]), "bb": Queries(["b1"], [""]), "dd": Queries([], [])},
+        {"aa": [""] * 5, "bb": [""] * 4, "cc": [""] * 3},
+        {"a1": {"aa": [0, 3]}, "a2": {"aa": [4]}, "b1": {"bb": [2]}},
+    )
+    queries = {"aa": rng.random((2, 6)), "bb": rng.random((1, 6)), "dd": np.empty((0, 6))}
+    candidates = {"aa": rng.random((5, 6)), "bb": rng.random((4, 6)), "cc": rng.random((3, 6))}
+    ranks = exact_ranks(benchmark, queries, candidates)
+    assert as_set(ranks) == naive_ranks(benchmark, queries, candidates)
+    assert ranks["task"].value_counts().to_dict() == {"monolingual": 4, "multilingual": 4, "crosslingual": 0}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_vectors_on_disk_are_streamed(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ranking, "CPU_TILE", (5, 3))
+    rng = np.random.default_rng(5)
+    benchmark = random_benchmark(rng, partly=True, several=True, excluded=True)
+    queries, candidates = score_vectors(benchmark, rng)
+    candidates = {c: vectors.astype(dtype) for c, vectors in candidates.items()}
+    on_disk = {}
+    for language, vectors in candidates.items():
+        vectors.tofile(tmp_path / language)
+        on_disk[language] = np.memmap(tmp_path / language, dtype=dtype, mode="r", shape=vectors.shape)
+    found = exact_ranks(benchmark, queries, on_disk)
+    assert as_set(found) == naive_ranks(benchmark, queries, candidates)
+
+
+def test_bad_vectors_are_named():
+    rng = np.random.default_rng(6)
+    benchmark = random_benchmark(rng, partly=False, several=False, excluded=False)
+    queries, candidates = score_vectors(benchmark, rng)
+
+    threads = torch.get_num_threads()
+
+    def fails(match: str, queries: Vectors = queries, candidates: Vectors = candidates) -> None:
+        with pytest.raises(ValueError, match=match):
+            exact_ranks(benchmark, queries, candidates)
+        assert torch.get_num_threads() == threads
+
+    broken = queries["bb"].copy()
+    broken[7, 0] = np.nan
+    fails("query vectors of 'bb': row 7 is not finite", queries={**queries, "bb": broken})
+    for row in range(len(candidates["cc"])):  # whether relevant or not
+        broken = candidates["cc"].copy()
+        broken[row, -1] = np.inf
+        fails(f"candidate vectors of 'cc': row {row} is not finite", candidates={**candidates, "cc": broken})
+    fails("candidate vectors of 'dd' have shape", candidates={**candidates, "dd": candidates["dd"][1:]})
+    fails("query vectors of 'cc' have shape", queries={**queries, "cc": queries["cc"][:, 1:]})
+    fails("query vectors of 'aa' have shape", queries={**queries, "aa": queries["aa"][0]})
+    fails("no query vectors for 'aa'", queries={c: v for c, v in queries.items() if c != "aa"})
+
+
+def test_bad_exclusions_and_empty_benchmarks_are_named():
+    ones = np.ones((2, 2), dtype=np.float32)
+    parts = ({"aa": Queries(["q"], [""])}, {"aa": ["", ""]}, {"q": {"aa": [1]}})
+    with pytest.raises(ValueError, match=r"'q' excludes row 1 in aa, which is relevant"):
+        exact_ranks(Benchmark("b", *parts, {"q": {"aa": [0, 1]}}), {"aa": ones[:1]}, {"aa": ones})
+    with pytest.raises(ValueError, match=r"'q' excludes row 2 in aa, which has rows 0\.\.1"):
+        exact_ranks(Benchmark("b", *parts, {"q": {"aa": [2]}}), {"aa": ones[:1]}, {"aa": ones})
+    with pytest.raises(ValueError, match="b has no queries"):
+        exact_ranks(
+            Benchmark("b", {"aa": Queries([], [])}, {"aa": [""]}, {}), {"aa": ones[:0]}, {"aa": ones[:1]}
+        )
+
+
+@given(seed=st.integers(0, 2**32), k=st.integers(1, 12), excluded=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_top_languages_counts_the_first_k(seed: int, k: int, excluded: bool):
+    rng = np.random.default_rng(seed)
+    benchmark = random_benchmark(rng, partly=True, several=True, excluded=excluded)
+    queries, candidates = score_vectors(benchmark, rng)
+    expected = {}
+    for asked, of_language in benchmark.queries.items():
+        counts = dict.fromkeys(LANGUAGES, 0)
+        for number, query_id in enumerate(of_language.ids):
+            pool = [
+                (-float(vector @ queries[asked][number]), language)
+                for language in LANGUAGES
+                for row, vector in enumerate(candidates[language])
+                if row not in benchmark.excluded.get(query_id, {}).get(language, ())
+            ]
+            for _, language in sorted(pool)[:k]:
+                counts[language] += 1
+        if len(of_language):
+            expected |= {(asked, c): n / k / len(of_language) for c, n in counts.items()}
+    shares = top_languages(benchmark, queries, candidates, k)
+    found = shares.set_index(["query_language", "candidate_language"])["share"].to_dict()
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("k", [0, 100])
+def test_top_languages_needs_a_pool_of_k(k: int):
+    benchmark = random_benchmark(np.random.default_rng(7), partly=False, several=False, excluded=False)
+    with pytest.raises(ValueError, match=f"k is {k}"):
+        top_languages(benchmark, *score_vectors(benchmark, np.random.default_rng(7)), k=k)

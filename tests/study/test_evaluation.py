@@ -1,0 +1,134 @@
+"""What an evaluation writes, and that its numbers are those of the ranks it wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from toy import NAMES, TEMPLATES, TOY_BENCHMARK, TOY_ITEMS, toy_encoder
+
+from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.measures import metrics
+from hybridnb.retrieval.ranks_table import COLUMNS
+from hybridnb.study.evaluation import evaluate, parallel_answers, record
+
+PAIRS = {f"{one}>{other}" for one in TEMPLATES for other in TEMPLATES if one != other}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> DualEncoder:
+    return toy_encoder()
+
+
+@pytest.fixture(scope="module")
+def evaluated(encoder: DualEncoder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("evaluated")
+    return out, evaluate(encoder, TOY_BENCHMARK, out)
+
+
+def test_the_files_it_writes(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = evaluated
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    ranks = {f"ranks/toy{kind}" for kind in (".parquet", ".top10.csv", ".answers.parquet")}
+    assert files == {"metrics.json", "evaluations.json", *ranks}
+    table = pd.read_parquet(out / "ranks" / "toy.parquet")
+    assert list(table.columns) == COLUMNS
+    # 24 queries in 3 languages: 3 answers each in the pool of their own language, and in the merged one
+    assert len(table) == 24 * 3 * 3 * 2
+
+
+def test_the_metrics_are_those_of_the_ranks(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, returned = evaluated
+    ranks = pd.read_parquet(out / "ranks" / "toy.parquet")
+    written = json.loads((out / "metrics.json").read_text())
+    assert written == {"toy": returned}
+    summary = metrics.summary(ranks)
+    for task, values in returned.items():
+        assert {name: value for name, value in values.items() if name != "by_language"} == summary[task]
+        keys = PAIRS if task == "crosslingual" else set(TEMPLATES)
+        assert set(values["by_language"]) == keys
+        for name, value in summary[task].items():
+            assert np.mean([part[name] for part in values["by_language"].values()]) == pytest.approx(value)
+    assert "rank_distance" in returned["multilingual"] and "rank_distance" not in returned["monolingual"]
+    one = ranks[(ranks["task"] == "crosslingual") & (ranks["query_language"] == "de")]
+    one = one[one["candidate_language"] == "es"]
+    assert returned["crosslingual"]["by_language"]["de>es"]["mrr"] == pytest.approx((1 / one["rank"]).mean())
+
+
+def test_the_first_ten_are_those_of_the_scores(
+    encoder: DualEncoder, evaluated: tuple[Path, dict[str, Any]]
+) -> None:
+    table = pd.read_csv(evaluated[0] / "ranks" / "toy.top10.csv")
+    candidates = [text for code in TEMPLATES for text in TOY_BENCHMARK.candidates[code]]
+    language = np.repeat(list(TEMPLATES), 24)
+    vectors = encoder.encode(candidates, "passage", progress=False)
+    for code in TEMPLATES:
+        queries = encoder.encode(list(TOY_BENCHMARK.queries[code].texts), "query", progress=False)
+        first = language[np.argsort(-queries @ vectors.T, axis=1)[:, :10]]
+        shares = table[table["query_language"] == code].set_index("candidate_language")["share"]
+        for other in TEMPLATES:
+            # a tie at the tenth place may fall either way
+            assert shares[other] == pytest.approx((first == other).mean(), abs=0.01)
+        assert shares.sum() == pytest.approx(1)
+
+
+def test_a_second_data_set_is_added_and_a_repeated_one_replaced(
+    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet")
+    record(ranks, tmp_path)
+    record(ranks.assign(dataset="other"), tmp_path)
+    record(ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount()), tmp_path)
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(written) == ["toy", "other"]
+    assert written["other"] == evaluated[1]
+    assert written["toy"]["multilingual"]["map"] == 1
+
+
+def test_ranks_of_two_data_sets_are_not_one_record(
+    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet").astype({"dataset": str})
+    with pytest.raises(ValueError):
+        record(pd.concat([ranks, ranks.assign(dataset="other")]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_made_the_results_is_recorded_and_not_mixed(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out = evaluated[0]
+    made = json.loads((out / "evaluations.json").read_text())["toy"]
+    assert made["benchmark_sha256"] == TOY_BENCHMARK.sha256
+    assert {"encoder", "encoder_sha256", "code", "device", "versions"} <= set(made)
+    before = (out / "metrics.json").read_bytes()
+    other = toy_encoder()
+    with torch.no_grad():
+        next(other.parameters()).add_(1.0)
+    with pytest.raises(ValueError, match="another encoder"):
+        evaluate(other, TOY_BENCHMARK, out)
+    assert (out / "metrics.json").read_bytes() == before
+
+
+def test_vectors_of_parallel_answers_are_kept(evaluated: tuple[Path, Any], encoder: DualEncoder) -> None:
+    kept = pd.read_parquet(evaluated[0] / "ranks" / "toy.answers.parquet")
+    assert kept.index.to_list() == [(n, code) for n in range(12) for code in TEMPLATES]
+    names = [NAMES[position] for position in np.linspace(0, len(NAMES) - 1, 12).astype(int)]
+    items = [TOY_ITEMS[NAMES.index(name)] for name in names]
+    texts = [item.passages[code] for item in items for code in TEMPLATES]
+    assert_allclose(kept.to_numpy(), encoder.encode(texts, "passage", progress=False), atol=1e-6)
+
+
+def test_of_queries_answered_in_few_languages_no_vectors_are_kept() -> None:
+    relevance = {"a": {"x": [0]}, "b": {"x": [1], "y": [0]}, "c": {"x": [2], "y": [1]}}
+    queries = {"x": Queries(["a", "b", "c"], ["a", "b", "c"])}
+    benchmark = Benchmark("partly", queries, {"x": ["0", "1", "2"], "y": ["0", "1"]}, relevance)
+    vectors = {"x": np.eye(3, dtype=np.float32), "y": np.eye(3, dtype=np.float32)[:2]}
+    kept = parallel_answers(benchmark, vectors, 5)
+    assert kept.index.to_list() == [(0, "x"), (0, "y"), (1, "x"), (1, "y")]
+    assert kept.to_numpy().argmax(axis=1).tolist() == [1, 0, 2, 1]

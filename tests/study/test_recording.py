@@ -1,0 +1,68 @@
+"""The recorded studies: whole, consistent in themselves, and readable without a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hybridnb.corpora import load_benchmark
+from hybridnb.measures import metrics
+from hybridnb.places import RESULTS
+from hybridnb.study import runs
+from hybridnb.study.evaluation import with_languages
+from hybridnb.study.settings import Study
+
+RECORDED = sorted(path.parent for path in RESULTS.glob("*/*/run.json"))
+STUDIES = sorted({path.parent.name for path in RECORDED})
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_run_that_the_study_plans_is_recorded_and_no_other(name: str) -> None:
+    study = Study.load(name)
+    plan = runs.planned(study)
+    names = {run.directory.name for run in plan}
+    assert {path.name for path in RECORDED if path.parent.name == name} == names
+    for run, benchmarks in plan.items():
+        assert all(map(run.is_evaluated, benchmarks)), run.label
+        shared = {"pairs_seen": study.training.steps * study.training.batch_size, "resumed_at_step": 0}
+        if run.info["steps"]:
+            assert {key: run.info[key] for key in shared} == shared
+
+
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_metrics_are_those_of_the_ranks(directory: Path) -> None:
+    known = json.loads((directory / "metrics.json").read_text())
+    assert {path.stem for path in (directory / "ranks").glob("*.parquet")} >= set(known)
+    for benchmark, values in known.items():
+        ranks = pd.read_parquet(directory / "ranks" / f"{benchmark}.parquet")
+        assert metrics.summary(ranks)["multilingual"] == pytest.approx(
+            {k: v for k, v in values["multilingual"].items() if k != "by_language"}, rel=1e-12
+        )
+        if directory == RECORDED[0]:
+            assert with_languages(ranks).keys() == values.keys()
+
+
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_a_run_says_what_made_it(directory: Path) -> None:
+    info = json.loads((directory / "run.json").read_text())
+    evaluations = json.loads((directory / "evaluations.json").read_text())
+    made = [info, *evaluations.values()]
+    assert all(re.fullmatch("[0-9a-f]{40}", part["code"]) for part in made), "of a commit, nothing changed"
+    assert all(part["device"] and part["versions"]["torch"] for part in made)
+    assert len({part["encoder_sha256"] for part in evaluations.values()}) == 1
+    assert all(len(corpus["sha256"]) == 64 for corpus in info["corpora"].values())
+
+
+@pytest.mark.parametrize("name", ["xquad-r", "mlqa-r"])
+def test_the_recorded_benchmarks_are_the_real_ones(
+    name: str, real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRIDNB_DATA", str(real_data))
+    sha256 = load_benchmark(name).sha256
+    for directory in RECORDED:
+        evaluations = json.loads((directory / "evaluations.json").read_text())
+        assert evaluations.get(name, {"benchmark_sha256": sha256})["benchmark_sha256"] == sha256

@@ -1,0 +1,330 @@
+"""Runs on disk: complete, found again by their settings, the same however often they were cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from toy import TOY_ITEMS, stopped_at, tiny_xlmr, write_study, write_xquad_r
+from transformers import AutoModel
+
+from hybridnb.corpora import load_benchmark
+from hybridnb.corpora.jsonl import read_jsonl
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.study import recording as record
+from hybridnb.study import runs
+from hybridnb.study.evaluation import evaluate
+from hybridnb.study.provenance import code_revision
+from hybridnb.study.runs import Run
+from hybridnb.study.settings import NOT_TRAINED, EncoderSettings, Study, Sweep
+from hybridnb.training.batching import Strategy
+from hybridnb.training.trainer import Progress
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+HYBRID = Strategy("hybrid", 0.5)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    directory = tmp_path_factory.mktemp("toy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hybridnb.study.runs.RUNS", directory / "runs")
+        patch.setenv("HYBRIDNB_DATA", str(write_xquad_r(directory / "data")))
+        yield Study.load(write_study(directory))
+
+
+@pytest.fixture(scope="module")
+def run(study: Study) -> Run:
+    return runs.finetune(study, str(HYBRID), 0)
+
+
+def modified(directory: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+
+
+def test_a_run_is_whole_and_nothing_is_left_over(run: Run) -> None:
+    assert run.is_trained and run.label == "hybrid(0.5) seed 0"
+    assert run.directory.parent == runs.RUNS / "toy"
+    assert run.directory.name.startswith("hybrid-0.5-seed0-")
+    assert {path.name for path in run.directory.iterdir()} == {"run.json", "history.csv", "encoder"}
+    assert run.history["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert run.history["validation"].notna().tolist() == [False, False, True] * 2
+
+
+def test_run_json_says_what_made_it(run: Run, study: Study) -> None:
+    info = run.info
+    assert (info["study"], info["strategy"], info["seed"]) == ("toy", "hybrid(0.5)", 0)
+    assert info["code"] == code_revision()
+    assert info["languages"] == ["de", "en", "es"]
+    settings = {name: asdict(study)[name] for name in ("corpus", "encoder", "training")}
+    assert info["settings"] == json.loads(json.dumps(settings))
+    train, held_out = read_jsonl(study.corpus.training).split(0.35)
+    assert info["corpora"] == {
+        corpus.name: {"items": len(corpus), "sha256": corpus.sha256} for corpus in (train, held_out)
+    }
+    encoder = AutoModel.from_pretrained(run.encoder_directory, add_pooling_layer=False)
+    assert info["model"]["name"] == "small" and info["model"]["pooling"] == "mean"
+    assert info["model"]["parameters"] == encoder.num_parameters()
+    assert (info["steps"], info["pairs_seen"], info["resumed_at_step"]) == (6, 24, 0)
+    by_step = run.history.set_index("step")["validation"]
+    assert info["best_step"] == by_step.idxmin()
+    assert info["seconds"] > 0 and info["device"]
+    assert (
+        info["versions"]["torch"] == torch.__version__.split("+")[0]
+        or info["versions"]["torch"] == torch.__version__
+    )
+
+
+def test_the_encoder_is_read_by_the_libraries_people_use(run: Run) -> None:
+    texts = [TOY_ITEMS[0].queries["de"], TOY_ITEMS[5].passages["en"]]
+    ours = DualEncoder.load(run.directory).encode(texts, "query", progress=False)
+    theirs = SentenceTransformer(str(run.encoder_directory), device="cpu").encode(texts, prompt_name="query")
+    assert_allclose(theirs, ours, atol=1e-6)
+    assert AutoModel.from_pretrained(run.encoder_directory).config.hidden_size == ours.shape[1] == 16
+
+
+def test_a_finished_run_is_left_alone(run: Run, study: Study) -> None:
+    before = modified(run.directory)
+    assert runs.finetune(study, str(HYBRID), 0) == run
+    assert modified(run.directory) == before
+
+
+def test_a_run_that_was_cut_ends_the_same(
+    run: Run, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(5))
+        runs.finetune(study, str(HYBRID), 0)
+    cut = runs.run_of(study, "hybrid(0.5)", 0)
+    assert not cut.is_trained and (cut.directory / "checkpoints" / "checkpoint-3").is_dir()
+    again = runs.finetune(study, str(HYBRID), 0)
+    assert again.info["resumed_at_step"] == 3
+    weights = [(r.encoder_directory / "model.safetensors").read_bytes() for r in (run, again)]
+    assert weights[0] == weights[1]
+    assert_frame_equal(again.history, run.history)
+
+
+def test_settings_seed_and_strategy_each_have_a_directory_of_their_own(study: Study) -> None:
+    other = replace(study, training=replace(study.training, temperature=0.06))
+    directories = [
+        runs.run_of(study, "X-Y", 0).directory,
+        runs.run_of(study, "X-Y", 1).directory,
+        runs.run_of(study, "X-X", 0).directory,
+        runs.run_of(other, "X-Y", 0).directory,
+    ]
+    assert len(set(directories)) == 4
+    assert runs.run_of(replace(study, benchmarks=("cldr",)), "X-Y", 0).directory == directories[0]
+    asked = runs.study_runs(study.only(seeds=[0, 1]))
+    assert [(r.strategy, r.seed) for r in asked] == [
+        ("X-X-mono", 0), ("X-X-mono", 1), ("hybrid(0.5)", 0), ("hybrid(0.5)", 1),
+    ]  # fmt: skip
+
+
+def test_completing_a_study_makes_what_is_missing_and_no_more(
+    run: Run, study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = run.encoder_directory / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    made = runs.complete(study)
+    assert "1 of 2 runs are not trained yet" in capsys.readouterr().out
+    assert [r.strategy for r in made] == ["X-X-mono", "hybrid(0.5)"]
+    assert all(r.is_trained and r.is_evaluated("xquad-r") and not r.is_evaluated("cldr") for r in made)
+    assert weights.stat().st_mtime_ns == before
+    assert len(made[0].ranks("xquad-r")) == 24 * 11 * 11 * 2
+    assert len(made[0].top_languages("xquad-r")) == 11 * 11
+    after = modified(runs.RUNS)
+    assert runs.complete(study) == made
+    assert capsys.readouterr().out == ""
+    assert modified(runs.RUNS) == after
+
+
+def test_a_recorded_run_stands_in_for_one_that_is_not_there(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = runs.complete(study)
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    for module in (runs, record):
+        monkeypatch.setattr(module, "RESULTS", results)
+    monkeypatch.setattr(record, "RUNS", runs.RUNS)
+    more = replace(study, sweeps=(Sweep(("X-Y",)),))
+    lines = [f"{r.label}: recorded" for r in made] + ["X-Y seed 0: not trained here"]
+    assert list(record.record(more)) == lines
+    assert list(record.record(study)) == lines[:2]  # again, over what is there
+    monkeypatch.setattr(runs, "RUNS", elsewhere)
+    found = runs.complete(study)
+    assert [r.directory for r in found] == [results / "toy" / r.directory.name for r in made]
+    assert not elsewhere.exists()
+    for ours, recorded in zip(made, found, strict=True):
+        assert recorded.metrics == ours.metrics and recorded.info == ours.info
+        assert_frame_equal(recorded.ranks("xquad-r"), ours.ranks("xquad-r"))
+        assert_frame_equal(recorded.answers("xquad-r"), ours.answers("xquad-r"))
+    assert not list(results.glob("toy/*/encoder"))
+    with pytest.raises(
+        FileNotFoundError, match=r"recorded run: it has no results on mlqa-r.*--set name=mine"
+    ):
+        runs.evaluate_run(found[0], "mlqa-r")
+
+
+def test_only_the_answers_that_are_drawn_are_recorded(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RUNS", runs.RUNS)
+    twice = study.only(strategies=["X-X-mono"], seeds=[0, 1])
+    first, second = runs.complete(twice)
+    assert len(list(record.record(twice))) == 2
+    kept = {
+        run.seed: {p.name for p in (tmp_path / "toy" / run.directory.name / "ranks").iterdir()}
+        for run in (first, second)
+    }
+    assert kept[0] - kept[1] == {"xquad-r.answers.parquet"} and len(kept[1]) == 2
+
+
+def test_a_run_is_trained_and_evaluated_in_the_precision_that_is_asked_for(
+    study: Study, tmp_path: Path
+) -> None:
+    halved = replace(study, encoder=replace(study.encoder, precision="bfloat16"))
+    run, plain = (runs.finetune(s, "X-X-mono", 0) for s in (halved, study))
+    assert run.directory != plain.directory
+    assert run.info["settings"]["encoder"]["precision"] == "bfloat16"
+    losses = run.history["loss"].to_numpy(), plain.history["loss"].to_numpy()
+    assert np.abs(losses[0] - losses[1]).max() > 0
+    np.testing.assert_allclose(*losses, rtol=0.05)
+    weights = load_file(run.encoder_directory / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    runs.evaluate_run(run, "xquad-r")
+    in_float32 = evaluate(DualEncoder.load(run.directory), load_benchmark("xquad-r"), tmp_path / "float32")
+    sha256 = [
+        json.loads((directory / "evaluations.json").read_text())["xquad-r"]["encoder_sha256"]
+        for directory in (run.directory, tmp_path / "float32")
+    ]
+    assert sha256[0] != sha256[1]
+    assert run.metrics["xquad-r"]["monolingual"]["map"] == pytest.approx(
+        in_float32["monolingual"]["map"], abs=0.05
+    )
+
+
+def test_leaks_of_the_training_corpus_are_recorded(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    assert record.recorded_leaks(study) == {}
+    found = record.record_leaks(study)
+    assert found["xquad-r"]["exact"] > 0  # the toy pairs are the toy benchmark's
+    assert record.recorded_leaks(study) == found
+
+
+def test_a_study_plans_its_main_runs_seed_by_seed_and_then_its_sweeps(study: Study) -> None:
+    sweeps = (Sweep(("X-Y",), share=0.5, benchmarks=("cldr",)), Sweep(("X-X-mono", "X-X")))
+    whole = replace(study, seeds=(0, 1), baseline=True, sweeps=sweeps, benchmarks=("xquad-r", "cldr"))
+    plan = {run.label: benchmarks for run, benchmarks in runs.planned(whole).items()}
+    assert list(plan) == [
+        "no fine-tuning", "X-X-mono seed 0", "hybrid(0.5) seed 0", "X-X-mono seed 1", "hybrid(0.5) seed 1",
+        "X-X seed 0", "X-Y seed 0 on 0.5 of the data",
+    ]  # fmt: skip
+    assert plan.pop("X-Y seed 0 on 0.5 of the data") == ["cldr"]
+    assert all(benchmarks == ["xquad-r", "cldr"] for benchmarks in plan.values())
+    shared = runs.sweep_runs(whole, "cldr")[0]
+    assert shared.slug == "X-Y-seed0-share0.5"
+    assert shared.directory == runs.run_of(study.with_share(0.5), "X-Y", 0).directory
+
+
+def test_a_share_of_the_data_is_of_training_documents_alone(study: Study) -> None:
+    (whole, held_out), (half, same) = (runs.training_data(study.with_share(s)) for s in (1, 0.5))
+    assert same.sha256 == held_out.sha256
+    ids = {item.id for item in whole.items}
+    assert 0 < len(half) < len(whole) and {item.id for item in half.items} < ids
+
+
+def test_the_baseline_is_the_encoder_as_it_was(study: Study) -> None:
+    run = runs.finetune(study, NOT_TRAINED, 0)
+    assert (run.label, run.info["steps"], run.info["pairs_seen"], len(run.history)) == (NOT_TRAINED, 0, 0, 0)
+    corpus, _ = runs.training_data(study)
+    untrained = runs.base_encoder(study, corpus, 0)
+    texts = list(TOY_ITEMS[0].passages.values())
+    kept = DualEncoder.load(run.directory)
+    assert_array_equal(*(e.encode(texts, "passage", progress=False) for e in (kept, untrained)))
+    longer = replace(study, training=replace(study.training, steps=7))
+    assert runs.run_of(longer, NOT_TRAINED, 0) == run
+
+
+def test_upper_layers_are_trained_from_shared_lower_ones(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a base model on disk, dropout off, upper layer only; evaluated above the frozen one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = tiny_xlmr(tmp_path / "base")
+    encoder = EncoderSettings(model=str(base), trained_layers=1, dropout=0.0)
+    training = replace(study.training, sort_by_length=True, max_query_length=8, keep_best=False)
+    run = runs.finetune(replace(study, encoder=encoder, training=training), "hybrid(0.5)", 0)
+    assert run.info["model"]["trained"] < run.info["model"]["parameters"]
+    assert run.info["best_step"] == 6
+    before, after = (
+        dict(DualEncoder.load(d, pooling="mean").model.named_parameters()) for d in (base, run.directory)
+    )
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("encoder.layer.1.") for name in changed)
+    runs.evaluate_run(run, "xquad-r")
+    plain = evaluate(DualEncoder.load(run.directory), load_benchmark("xquad-r"), tmp_path / "plain")
+    assert run.metrics["xquad-r"]["multilingual"]["map"] == pytest.approx(
+        plain["multilingual"]["map"], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("changes", [{"exclude_sources": ("toy",)}, {"context": "sometimes"}])
+def test_reading_options_reach_the_reader(study: Study, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no item is left|context is 'sometimes'"):
+        runs.training_data(replace(study, corpus=replace(study.corpus, **changes)))
+
+
+def test_a_run_can_be_fine_tuned_further(run: Run, study: Study) -> None:
+    settings = replace(study.encoder, model=str(run.directory), query_prefix="? ")
+    corpus, _ = runs.training_data(study)
+    encoder = runs.base_encoder(replace(study, encoder=settings), corpus, 0)
+    assert encoder.conventions["query_prefix"] == "? "
+    saved = load_file(run.encoder_directory / "model.safetensors")
+    assert_array_equal(
+        encoder.model.get_input_embeddings().weight.detach(), saved["embeddings.word_embeddings.weight"]
+    )
+
+
+def test_two_processes_make_the_same_run_as_one(run: Run, study: Study, tmp_path: Path) -> None:
+    """`hybridnb train` under torchrun: each process encodes half of every batch."""
+    toml = Path(study.corpus.training).with_name("toy.toml")
+    environment = {**os.environ, "HYBRIDNB_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hybridnb.cli"]
+    done = subprocess.run(
+        [sys.executable, *launch, "train", str(toml), "--strategy", "hybrid(0.5)"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    directory = tmp_path / "runs" / run.directory.relative_to(runs.RUNS)
+    assert {path.name for path in directory.iterdir()} == {"run.json", "history.csv", "encoder"}
+    history = pd.read_csv(directory / "history.csv")
+    assert_frame_equal(history, run.history, check_exact=False, rtol=1e-3)
+    one, two = (load_file(path / "encoder" / "model.safetensors") for path in (run.directory, directory))
+    for name, weight in one.items():
+        # where a gradient is but rounding noise, Adam's step may differ by up to the learning rate
+        assert (two[name] - weight).abs().max() < 4e-3, name
+        assert (two[name] - weight).abs().mean() < 1e-5, name
+    assert np.isfinite(history["loss"]).all()

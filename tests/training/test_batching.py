@@ -1,0 +1,239 @@
+"""Batch strategies: what every batch must hold, whatever the corpus."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.training.batching import BatchSampler, Strategy
+
+LANGUAGES = ("ar", "de", "en", "zh")
+
+
+def parallel(size: int, languages: tuple[str, ...] = LANGUAGES, source: str = "s") -> list[Item]:
+    return [
+        Item(
+            f"{source}{n}",
+            source,
+            f"{source}{n}",
+            {code: f"{code} query {source} {n}" for code in languages},
+            {code: f"{code} passage {source} {n}" for code in languages},
+        )
+        for n in range(size)
+    ]
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> ParallelCorpus:
+    """Partly parallel items, some of which share passages."""
+    size = draw(st.integers(8, 40))
+    items = []
+    for n in range(size):
+        queries = draw(st.sets(st.sampled_from(LANGUAGES), min_size=1))
+        passages = draw(st.sets(st.sampled_from(LANGUAGES), min_size=1))
+        shared = draw(st.integers(0, 2 * size))
+        items.append(
+            Item(
+                str(n),
+                draw(st.sampled_from("ab")),
+                str(n),
+                {code: f"q{n}{code}" for code in queries},
+                {code: f"p{shared}{code}" for code in passages},
+            )
+        )
+    return ParallelCorpus("drawn", items)
+
+
+strategies = st.sampled_from(["X-X-mono", "X-Y", "X-X", "En-En", "hybrid(0.5)", "hybrid(0.25)"]).map(
+    Strategy.parse
+)
+weightings = st.sampled_from(["proportional", 3.0, {"a": 1.0, "b": 4.0}])
+
+
+@settings(max_examples=150, deadline=None)
+@given(corpora(), strategies, st.integers(2, 4), st.integers(0, 9), weightings)
+def test_every_batch_is_what_the_strategy_says(corpus, strategy, batch_size, seed, weights):
+    try:
+        sampler = BatchSampler(corpus, strategy, batch_size=batch_size, seed=seed, weights=weights)
+    except ValueError as error:
+        assert any(word in str(error) for word in ("too few", "has no", "weights"))
+        return
+    for step in range(30):
+        batch = sampler.batch(step)
+        assert len(batch) == batch_size
+        assert len({pair.item for pair in batch}) == batch_size
+        texts: Counter[str] = Counter()
+        for pair in batch:
+            item = corpus[pair.item]
+            assert pair.query_language in item.queries
+            assert pair.passage_language in item.passages
+            texts.update(set(item.passages.values()))
+        assert max(texts.values()) == 1, "two items of a batch share a passage text"
+        same = [pair.query_language == pair.passage_language for pair in batch]
+        if strategy.name == "X-Y":
+            assert not any(same)
+        elif strategy.name == "hybrid":
+            assert all(same) or not any(same)
+        else:
+            assert all(same)
+        if strategy.name != "X-X" and all(same):
+            assert len({pair.query_language for pair in batch}) == 1
+        if strategy.name == "En-En":
+            assert batch[0].query_language == "en"
+
+
+@pytest.mark.parametrize("name", ["X-X-mono", "X-Y", "hybrid(0.5)", "X-X"])
+@pytest.mark.parametrize("weights", ["proportional", 2.0])
+def test_a_batch_depends_on_its_step_alone(name, weights):
+    corpus = ParallelCorpus("c", parallel(50, source="a") + parallel(20, source="b"))
+
+    def sampler(seed=3):
+        return BatchSampler(corpus, Strategy.parse(name), batch_size=8, seed=seed, weights=weights)
+
+    steps = (0, 1, 7, 5000, 9001)
+    alone = {step: sampler().batch(step) for step in steps}
+    backwards = sampler()
+    assert {step: backwards.batch(step) for step in reversed(steps)} == alone
+    one = sampler()
+    assert [one.batch(step) for step in range(8)][7] == alone[7]
+    assert sampler(seed=4).batch(0) != alone[0]
+
+
+def test_hybrid_meets_its_ends_exactly():
+    corpus = ParallelCorpus("c", parallel(60))
+    for alpha, name in ((1.0, "X-X-mono"), (0.0, "X-Y")):
+        hybrid = BatchSampler(corpus, Strategy("hybrid", alpha), batch_size=10, seed=1)
+        pure = BatchSampler(corpus, Strategy(name), batch_size=10, seed=1)
+        assert [hybrid.batch(k) for k in range(200)] == [pure.batch(k) for k in range(200)]
+
+
+def test_alpha_is_the_share_of_monolingual_batches():
+    sampler = BatchSampler(ParallelCorpus("c", parallel(60)), Strategy("hybrid", 0.25), batch_size=10, seed=0)
+    mono = [(b := sampler.batch(step))[0].query_language == b[0].passage_language for step in range(4000)]
+    assert abs(np.mean(mono) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 4000)
+
+
+def test_languages_and_language_pairs_are_uniform():
+    corpus = ParallelCorpus("c", parallel(60))
+    mono = BatchSampler(corpus, Strategy("X-X-mono"), batch_size=4, seed=0)
+    drawn = Counter(mono.batch(step)[0].query_language for step in range(4000))
+    assert set(drawn) == set(LANGUAGES)
+    assert chisquare(list(drawn.values())).pvalue > 1e-3
+    mixed = BatchSampler(corpus, Strategy("X-Y"), batch_size=10, seed=0)
+    pairs = Counter(pair[1:] for step in range(1200) for pair in mixed.batch(step))
+    assert len(pairs) == 12
+    assert chisquare(list(pairs.values())).pvalue > 1e-3
+
+
+def test_an_epoch_draws_every_item_once_and_the_next_one_in_another_order():
+    corpus = ParallelCorpus("c", parallel(60, ("en",)))
+    sampler = BatchSampler(corpus, Strategy("X-X-mono"), batch_size=10, seed=0)
+    first, second = ([p.item for step in range(e, e + 6) for p in sampler.batch(step)] for e in (0, 6))
+    assert sorted(first) == sorted(second) == list(range(60))
+    assert first != second
+
+
+def test_items_in_one_language_never_appear_in_mixed_batches():
+    corpus = ParallelCorpus("c", parallel(20) + parallel(20, ("en",), source="english"))
+    sampler = BatchSampler(corpus, Strategy("X-Y"), batch_size=5, seed=0)
+    assert {pair.item for step in range(50) for pair in sampler.batch(step)} == set(range(20))
+
+
+def test_held_out_languages_are_never_drawn():
+    sampler = BatchSampler(
+        ParallelCorpus("c", parallel(40)),
+        Strategy("hybrid", 0.5),
+        batch_size=8,
+        seed=0,
+        languages=["en", "ar"],
+    )
+    seen = {code for step in range(60) for pair in sampler.batch(step) for code in pair[1:]}
+    assert seen == {"en", "ar"}
+
+
+def test_translations_of_a_shared_passage_do_not_meet():
+    """A and B share an English passage, so A's German passage may not be B's negative either."""
+    twins = [
+        Item(f"{side}{n}", "s", f"{side}{n}", {"en": "q", "de": "q"}, {"en": f"p{n}", "de": f"{side} {n}"})
+        for n in range(20)
+        for side in "ab"
+    ]
+    sampler = BatchSampler(ParallelCorpus("twins", twins), Strategy("X-Y"), batch_size=20, seed=0)
+    for step in range(20):
+        assert len({pair.item // 2 for pair in sampler.batch(step)}) == 20
+
+
+@pytest.mark.parametrize(
+    ("weights", "share"),
+    [
+        ("proportional", 0.1),
+        (2.0, 0.25),
+        (1.0, 0.1),
+        ({"big": 1.0, "small": 1.0}, 0.5),
+        ({"small": 2.0}, 1.0),
+    ],
+)
+def test_sources_are_weighted(weights, share):
+    corpus = ParallelCorpus("c", parallel(180, source="big") + parallel(20, source="small"))
+    sampler = BatchSampler(corpus, Strategy("X-X"), batch_size=10, seed=0, weights=weights)
+    drawn = Counter(corpus[pair.item].source for step in range(400) for pair in sampler.batch(step))
+    assert drawn["small"] / drawn.total() == pytest.approx(share, abs=0.01)
+    seen = Counter(pair.item for step in range(400) for pair in sampler.batch(step) if pair.item >= 180)
+    assert max(seen.values()) - min(seen.values()) < 0.1 * np.mean(list(seen.values())) + 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": Strategy("X-X-mono"), "batch_size": 31}, "too few for a batch of 31"),
+        ({"strategy": Strategy("X-X-mono"), "languages": ["en", "fr"]}, "no items in fr"),
+        ({"strategy": Strategy("X-X-mono"), "languages": []}, "empty list of languages"),
+        ({"strategy": Strategy("X-Y"), "languages": ["en"]}, "two different languages"),
+        ({"strategy": Strategy("X-X"), "batch_size": 1}, "at least 2"),
+        ({"strategy": Strategy("X-X"), "seed": -1}, "seed is -1"),
+        ({"strategy": Strategy("X-X"), "weights": {"t": 1.0}}, "weights name t"),
+        ({"strategy": Strategy("X-X"), "weights": {"s": -1.0}}, "at least 0"),
+        ({"strategy": Strategy("X-X"), "weights": 0.0}, "temperature above 0"),
+    ],
+)
+def test_bad_input_is_told_apart(arguments, message):
+    corpus = ParallelCorpus("c", parallel(30))
+    with pytest.raises(ValueError, match=message):
+        BatchSampler(corpus, **{"batch_size": 10, "seed": 0, **arguments})
+
+
+def test_a_language_without_items_is_an_error():
+    corpus = ParallelCorpus("c", [*parallel(30, ("en", "de")), Item("x", "s", "x", {"th": "q"}, {"en": "p"})])
+    with pytest.raises(ValueError, match="query and passage in 'th'"):
+        BatchSampler(corpus, Strategy("X-X-mono"), batch_size=5, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha", "message"),
+    [
+        ("hybrid", 1.5, r"alpha is 1.5.*\[0, 1\]"),
+        ("hybrid", None, "alpha is None"),
+        ("hybrid", "0.5", "alpha is '0.5'"),
+        ("X-Y", 0.5, "only the hybrid strategy"),
+        ("xy", None, "known are X-X-mono"),
+    ],
+)
+def test_bad_strategies(name, alpha, message):
+    with pytest.raises(ValueError, match=message):
+        Strategy(name, alpha)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.5, 1, 0.1234567, 1e-9])
+def test_a_strategy_is_written_and_read(alpha):
+    strategy = Strategy("hybrid", alpha)
+    assert Strategy.parse(str(strategy)) == strategy
+    assert str(Strategy.parse("X-Y")) == "X-Y"
+    assert str(Strategy.parse("hybrid(.5)")) == "hybrid(0.5)"
+    with pytest.raises(ValueError, match=r"strategy is 'hybrid\(half\)'"):
+        Strategy.parse("hybrid(half)")

@@ -1,0 +1,275 @@
+"""Training on a toy: the same batches, weights and log however often it is stopped, split or chunked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pandas.testing import assert_frame_equal
+from toy import HELD_OUT, NAMES, TEMPLATES, TOY, TOY_ITEMS, stopped_at, toy_encoder
+
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.study.settings import TrainingSettings
+from hybridnb.training.batching import BatchSampler, Strategy
+from hybridnb.training.trainer import (
+    Collator,
+    Progress,
+    StepDataset,
+    Trained,
+    contrastive_loss,
+    last_checkpoint,
+    train,
+    validation_batches,
+)
+
+
+def toy_settings(**changes: Any) -> TrainingSettings:
+    toy = {
+        "steps": 12, "batch_size": 4, "learning_rate": 3e-3, "evaluate_every": 4,
+        "validation_batches": 2,
+    }  # fmt: skip
+    return TrainingSettings(**{**toy, **changes})
+
+
+def train_toy(
+    directory: Path,
+    corpus: ParallelCorpus = TOY,
+    strategy: str = "hybrid(0.5)",
+    dropout: float = 0.0,
+    **changes: Any,
+) -> tuple[DualEncoder, Trained]:
+    settings = toy_settings(**changes)
+    sampler = BatchSampler(corpus, Strategy.parse(strategy), batch_size=settings.batch_size, seed=3)
+    encoder = toy_encoder(dropout)
+    validation = validation_batches(HELD_OUT, settings, sampler.languages)
+    return encoder, train(encoder, sampler, validation, settings, directory)
+
+
+def assert_same_weights(one: DualEncoder, other: DualEncoder) -> None:
+    other_weights = other.state_dict()
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, other_weights[name]), name
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def own_info_nce(queries: np.ndarray, candidates: np.ndarray, temperature: float) -> float:
+    scores = queries.astype(float) @ candidates.astype(float).T / temperature
+    return float(np.mean(np.log(np.exp(scores).sum(1)) - np.diag(scores)))
+
+
+class ItemsWithNegatives(list[Item]):
+    """As mmarco's: a passage that does not answer, of each item, in every language."""
+
+    def negative(self, position: int) -> dict[str, str]:
+        return {code: f"{NAMES[-1 - position]} not {code}" for code in TEMPLATES}
+
+
+@pytest.mark.parametrize("strategy", ["X-X-mono", "X-Y", "hybrid(0.5)"])
+def test_rows_are_the_pairs_of_the_sampler_in_order(strategy: str) -> None:
+    sampler = BatchSampler(TOY, Strategy.parse(strategy), batch_size=4, seed=0)
+    rows = StepDataset(sampler, 5)
+    expected = [
+        (TOY[pair.item].queries[pair.query_language], TOY[pair.item].passages[pair.passage_language])
+        for step in range(5)
+        for pair in sampler.batch(step)
+    ]
+    assert len(rows) == len(expected) == 20
+    assert [rows[i] for i in range(20)] == expected
+    assert [rows[i] for i in (19, 0, 7)] == [expected[i] for i in (19, 0, 7)]
+
+
+def test_mined_negatives_come_in_the_language_of_the_passage() -> None:
+    corpus = ParallelCorpus("mined", ItemsWithNegatives(TOY_ITEMS))
+    sampler = BatchSampler(corpus, Strategy("X-Y"), batch_size=4, seed=0)
+    rows = StepDataset(sampler, 3, mined=True)
+    for row, pair in enumerate(sampler.batch(0)):
+        assert rows[row][2] == f"{NAMES[-1 - pair.item]} not {pair.passage_language}"
+
+
+def test_mined_negatives_of_a_corpus_without_them_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"training\.mined_negatives is on, but corpus 'toy' has none"):
+        train_toy(tmp_path, mined_negatives=True)
+
+
+def test_the_loss_has_every_mined_negative_as_a_candidate_of_every_query() -> None:
+    encoder = toy_encoder()
+    corpus = ParallelCorpus("mined", ItemsWithNegatives(TOY_ITEMS))
+    sampler = BatchSampler(corpus, Strategy("X-Y"), batch_size=4, seed=0)
+    rows = [StepDataset(sampler, 1, mined=True)[row] for row in range(4)]
+    queries, passages, mined = zip(*rows, strict=True)
+    vectors = [encoder.encode(queries, "query", progress=False)]
+    vectors += [encoder.encode(texts, "passage", progress=False) for texts in (passages, mined)]
+    with torch.no_grad():
+        loss = contrastive_loss(
+            lambda sides: {side: encoder(features) for side, features in sides.items()},
+            Collator(encoder, TrainingSettings())(rows),
+            temperature=0.05,
+        )
+    assert loss.item() == pytest.approx(own_info_nce(vectors[0], np.concatenate(vectors[1:]), 0.05), rel=1e-4)
+
+
+def test_equal_passages_are_not_each_others_negatives() -> None:
+    encoder = toy_encoder()
+    rows = [("where does bana live?", "bana"), ("who is kulo?", "kulo"), ("where is bana?", "bana")]
+    number = Collator(encoder, TrainingSettings())(rows)["passage_texts"].tolist()
+    assert number[0] == number[2] != number[1]
+    queries, passages = (
+        encoder.encode([row[n] for row in rows], kind, progress=False)
+        for n, kind in ((0, "query"), (1, "passage"))
+    )
+    with torch.no_grad():
+        loss = contrastive_loss(
+            lambda sides: {side: encoder(features) for side, features in sides.items()},
+            Collator(encoder, TrainingSettings())(rows),
+            temperature=0.05,
+        )
+    scores = queries.astype(float) @ passages.astype(float).T / 0.05
+    scores[0, 2] = scores[2, 0] = -np.inf
+    assert loss.item() == pytest.approx(
+        float(np.mean(np.log(np.exp(scores).sum(1)) - np.diag(scores))), rel=1e-4
+    )
+
+
+def test_it_learns_and_tells_about_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, trained = train_toy(tmp_path, steps=80, evaluate_every=20)
+    history = trained.history
+    validation = history.dropna(subset="validation")
+    assert validation["step"].tolist() == [20, 40, 60, 80]
+    assert history["loss"].head(5).mean() > 2 * history["loss"].tail(5).mean()
+    assert validation["validation"].iloc[-1] < 0.8 * validation["validation"].iloc[0]
+    assert (trained.steps, trained.resumed_at) == (80, 0)
+    assert history["learning_rate"].iloc[-1] < history["learning_rate"].max() <= 3e-3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("]")[1].split()[0] for line in lines] == ["20/80", "40/80", "60/80", "80/80"]
+    assert all(line.startswith("hybrid(0.5) seed 3  [") for line in lines)
+
+
+def test_the_last_weights_are_kept_where_the_study_says_so(tmp_path: Path) -> None:
+    kept, trained = train_toy(tmp_path / "last", steps=24, learning_rate=0.3, keep_best=False)
+    best, other = train_toy(tmp_path / "best", steps=24, learning_rate=0.3)
+    assert trained.best_step == trained.steps == 24 > other.best_step
+    assert_frame_equal(trained.history, other.history)
+    assert not torch.equal(next(kept.parameters()), next(best.parameters()))
+
+
+def test_the_weights_of_the_lowest_validation_loss_are_kept(tmp_path: Path) -> None:
+    """At such a learning rate training gets worse; the validation loss is computed again from the vectors."""
+    encoder, trained = train_toy(tmp_path, steps=24, learning_rate=0.3)
+    by_step = trained.history.dropna(subset="validation").set_index("step")
+    assert by_step["validation"].iloc[-1] > by_step["validation"].min()
+    assert trained.best_step == by_step["validation"].idxmin()
+    for kind, batches in validation_batches(HELD_OUT, toy_settings(), ["de", "en", "es"]).items():
+        losses = []
+        for step in range(batches.steps):
+            queries, passages = zip(*(batches[4 * step + slot] for slot in range(4)), strict=True)
+            vectors = [
+                encoder.encode(t, k, progress=False) for t, k in ((queries, "query"), (passages, "passage"))
+            ]
+            losses.append(own_info_nce(*vectors, temperature=0.05))
+        assert by_step.loc[trained.best_step, f"validation_{kind}"] == pytest.approx(
+            np.mean(losses), rel=1e-3
+        )
+    kinds = by_step[["validation_mono", "validation_cross"]].mean(axis=1)
+    assert by_step["validation"].to_numpy() == pytest.approx(kinds.to_numpy())
+
+
+def test_validation_is_the_same_for_every_strategy_and_follows_the_languages() -> None:
+    batches = validation_batches(HELD_OUT, toy_settings(), None)
+    assert {kind: str(data.sampler.strategy) for kind, data in batches.items()} == {
+        "mono": "X-X-mono",
+        "cross": "X-Y",
+    }
+    english = validation_batches(HELD_OUT, toy_settings(), ["en", "fr"])
+    assert list(english) == ["mono"]
+    assert english["mono"].sampler.languages == ("en",)
+    assert (
+        len(validation_batches(HELD_OUT, toy_settings(batch_size=8, validation_batch_size=2), None)["mono"])
+        == 4
+    )
+
+
+# 11: a prime, so that the log between validations could straddle one
+@pytest.mark.parametrize("every", [4, 11])
+def test_interrupted_training_ends_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    options: dict[str, Any] = {"steps": 2 * every + 2, "evaluate_every": every, "dropout": 0.1}
+    whole, expected = train_toy(tmp_path / "whole", **options)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(every + 2))
+        train_toy(tmp_path / "cut", **options)
+    resumed, trained = train_toy(tmp_path / "cut", **options)
+    assert (expected.resumed_at, trained.resumed_at) == (0, every)
+    assert_same_weights(whole, resumed)
+    assert_frame_equal(trained.history, expected.history)
+    assert trained.best_step == expected.best_step
+
+
+def test_training_that_is_finished_but_not_saved_goes_on_from_its_end(tmp_path: Path) -> None:
+    first, expected = train_toy(tmp_path)
+    again, trained = train_toy(tmp_path)
+    assert trained.resumed_at == trained.steps == 12
+    assert_same_weights(first, again)
+    assert_frame_equal(trained.history, expected.history)
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_half_a_checkpoint_is_removed_and_the_one_before_is_taken(tmp_path: Path, missing: bool) -> None:
+    whole, expected = train_toy(tmp_path)
+    found = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-12" and len(found) == 2
+    state = tmp_path / "checkpoint-12" / "trainer_state.json"
+    if missing:
+        state.unlink()
+    else:
+        state.write_text(state.read_text()[:100])
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-8"
+    assert not (tmp_path / "checkpoint-12").exists()
+    resumed, trained = train_toy(tmp_path)
+    assert trained.resumed_at == 8
+    assert_same_weights(whole, resumed)
+    assert_frame_equal(trained.history, expected.history)
+    assert last_checkpoint(tmp_path / "nothing") is None
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
+    for step in (900, 1000):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-1000"
+
+
+def test_patience_ends_training_early_interrupted_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"steps": 40, "evaluate_every": 2, "learning_rate": 0.3, "patience": 3}
+    whole, expected = train_toy(tmp_path / "whole", **options)
+    validation = expected.history.dropna(subset="validation")
+    assert expected.steps == expected.best_step + 3 * 2 < 40
+    assert validation["step"].iloc[-1] == expected.steps
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(expected.steps - 1))
+        train_toy(tmp_path / "cut", **options)
+    resumed, trained = train_toy(tmp_path / "cut", **options)
+    assert trained.resumed_at == expected.steps - 2
+    assert (trained.steps, trained.best_step) == (expected.steps, expected.best_step)
+    assert_same_weights(whole, resumed)
+    assert_frame_equal(trained.history, expected.history)
+
+
+def test_chunks_change_nothing(tmp_path: Path) -> None:
+    _, whole = train_toy(tmp_path / "whole", dropout=0.0)
+    _, chunked = train_toy(tmp_path / "chunked", chunk=3)
+    assert_frame_equal(chunked.history, whole.history, check_exact=False, rtol=1e-3)
+
+
+def test_processes_must_divide_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ValueError, match=r"training\.batch_size is 4; 3 processes cannot share it evenly"):
+        train_toy(tmp_path)
