@@ -219,10 +219,10 @@ def _bundle(parsed: argparse.Namespace) -> None:
 def _evaluate(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
     from hybridnb.corpora.source import cache_directory
-    from hybridnb.files import read_metrics
     from hybridnb.report.tables import headline_table
     from hybridnb.retrieval.bm25 import bm25_ranks
     from hybridnb.study.evaluation import evaluate, record
+    from hybridnb.study.runs import read_metrics
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]

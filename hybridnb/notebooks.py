@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridnb.files import write_whole
+from hybridnb.files import write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
 from hybridnb.report import published, tables
 from hybridnb.study.runs import planned, run_of, study_runs
@@ -91,7 +91,7 @@ def run_study(study: Study) -> None:
         os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
     directory = RUNS / study.name
     study_file = directory / "study.json"
-    write_whole(study_file, study.to_json())
+    write_text(study_file, study.to_json())
     done_file = directory / "done.json"
     done = json.loads(done_file.read_text()) if done_file.is_file() else {}
     everything = list(steps(study, str(study_file)))
@@ -106,11 +106,11 @@ def run_study(study: Study) -> None:
         started = time.monotonic()
         execute(step, output)
         done[step.title] = digest
-        write_whole(done_file, json.dumps(done, indent=1))
+        write_text(done_file, json.dumps(done, indent=1))
         print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
     for benchmark in study.benchmarks:
         scores = tables.scores(study_runs(study), benchmark)
-        write_whole(directory / "tables" / f"{benchmark}.csv", scores.to_csv(index=False))
+        write_text(directory / "tables" / f"{benchmark}.csv", scores.to_csv(index=False))
         print(f"\n{benchmark}\n{tables.with_spread(scores).to_string()}")
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")

@@ -11,11 +11,12 @@ import pandas as pd
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.files import read_metrics, write_whole
+from hybridnb.files import write_text
 from hybridnb.measures import metrics
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
 from hybridnb.retrieval.ranking import exact_ranks, top_languages
 from hybridnb.study.provenance import provenance
+from hybridnb.study.runs import read_metrics
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -36,11 +37,11 @@ def evaluate(
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache, frozen=frozen)
     ranks = exact_ranks(benchmark, queries, candidates)
     shares = top_languages(benchmark, queries, candidates, k=10)
-    write_whole(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     parallel_answers(benchmark, candidates, ANSWERS).to_parquet(
         out / "ranks" / f"{benchmark.name}.answers.parquet"
     )
-    write_whole(out / "evaluations.json", json.dumps(made_with, ensure_ascii=False, indent=1))
+    write_text(out / "evaluations.json", json.dumps(made_with, ensure_ascii=False, indent=1))
     record(ranks, out)  # last: metrics.json says what is done
     return read_metrics(out)[benchmark.name]
 
@@ -91,7 +92,7 @@ def record(ranks: pd.DataFrame, out: Path) -> None:
     part.replace(directory / f"{name}.parquet")
     known = read_metrics(out) if (out / "metrics.json").is_file() else {}
     known[name] = with_languages(ranks)
-    write_whole(out / "metrics.json", json.dumps(known, indent=1))
+    write_text(out / "metrics.json", json.dumps(known, indent=1))
 
 
 def with_languages(ranks: pd.DataFrame) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.leaks import leaks
-from hybridnb.files import write_whole
+from hybridnb.files import write_text
 from hybridnb.places import RESULTS, RUNS
 from hybridnb.study.runs import planned, study_runs, training_data
 from hybridnb.study.settings import Study
@@ -52,7 +52,7 @@ def record_leaks(study: Study) -> dict[str, dict[str, int]]:
             "kind"
         ]
         found[name] = {kind: int((kinds == kind).sum()) for kind in ("exact", "near")}
-    write_whole(RESULTS / study.name / LEAKS, json.dumps(found, indent=1))
+    write_text(RESULTS / study.name / LEAKS, json.dumps(found, indent=1))
     return found
 
 

@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hybridnb.files import read_metrics, write_whole
+from hybridnb.encoders.settings import EncoderSettings
+from hybridnb.files import write_text
 from hybridnb.places import RESULTS, RUNS
-from hybridnb.study.settings import NOT_TRAINED, EncoderSettings, Study
+from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.batching import Strategy
 
 if TYPE_CHECKING:
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.training.batching import BatchSampler
+
+
+def read_metrics(out: Path) -> dict[str, Any]:
+    """The content of out/metrics.json."""
+    content: dict[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    return content
 
 
 @dataclass(frozen=True)
@@ -209,8 +216,8 @@ def finetune(study: Study, strategy: str, seed: int) -> Run:
     processes.wait_for_everyone()
     if processes.is_main_process:
         encoder.save(run.encoder_directory)
-        write_whole(run.directory / "history.csv", trained.history.to_csv(index=False))
-        write_whole(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
+        write_text(run.directory / "history.csv", trained.history.to_csv(index=False))
+        write_text(run.directory / "run.json", json.dumps(info, ensure_ascii=False, indent=1))
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
     return run

@@ -12,120 +12,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from hybridnb.corpora.settings import CorpusSettings
+from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.training.batching import Strategy
+from hybridnb.training.settings import TrainingSettings
 
 NOT_TRAINED = "no fine-tuning"
 """In the place of a strategy: the encoder as it is."""
 
 BUILT_IN = Path(__file__).parent / "studies"
-
-
-@dataclass(frozen=True)
-class CorpusSettings:
-    """What is trained on.
-
-    training, validation: names or JSONL files (see `hybridnb describe`); validation may be empty: then the
-        share `held_out` of the training documents is kept for it.
-    weights: "proportional", a temperature, or a weight for each source.
-    context: how often a section heading is prefixed by its page title: never, half or always.
-    share: of the training documents that is used; what is held out for validation stays the same.
-    """
-
-    training: str = "cldr"
-    validation: str = ""
-    held_out: float = 0.05
-    weights: str | float | dict[str, float] = "proportional"
-    exclude_sources: tuple[str, ...] = ()
-    context: str = "never"
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"corpus.share is {self.share}; it must be above 0 and at most 1")
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """What is fine-tuned: "small", built from scratch, or what `DualEncoder.load` takes.
-
-    vocabulary, layers, hidden, heads: of the small encoder. Prefixes, pooling and lengths left out are the
-    model's own, and so is the dropout. trained_layers: how many of the uppermost layers are trained, the rest and
-    the word embeddings staying as they are; left out, everything is. precision: of the matrix products, in training
-    and evaluation: float32 or bfloat16 (by autocast; some CPUs have it too); left out, bfloat16 on a GPU that has
-    it and float32 elsewhere.
-    """
-
-    model: str = "small"
-    vocabulary: int = 8000
-    layers: int = 2
-    hidden: int = 160
-    heads: int = 4
-    pooling: str | None = None
-    query_prefix: str | None = None
-    passage_prefix: str | None = None
-    max_query_length: int | None = None
-    max_passage_length: int | None = None
-    trained_layers: int | None = None
-    dropout: float | None = None
-    precision: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.precision not in (None, "float32", "bfloat16"):
-            raise ValueError(f"encoder.precision is {self.precision!r}; it must be 'float32' or 'bfloat16'")
-        if self.trained_layers is not None and self.trained_layers < 1:
-            raise ValueError(f"encoder.trained_layers is {self.trained_layers}; at least 1 must be trained")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ValueError(f"encoder.dropout is {self.dropout}; it must be in [0, 1)")
-        own = ("pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length")
-        if self.model == "small" and (given := [name for name in own if getattr(self, name) is not None]):
-            raise ValueError(f"encoder.{given[0]} is set, but the small encoder has its own; leave it out")
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How it is fine-tuned; see `hybridnb.training.train`.
-
-    steps: batches seen. temperature: of InfoNCE. warmup: share of the steps. schedule: of the learning rate
-    afterwards, by its transformers name. patience: validations without improvement before stopping, 0 never.
-    chunk: texts whose activations are held at a time, 0 all (see `loss.encode_in_chunks`).
-    keep_best: end with the weights of the lowest validation loss, else with the last ones.
-    sort_by_length: encode texts of like length together, about 1,000 tokens at a time; faster on a CPU.
-    max_query_length, max_passage_length: tokens that texts are cut to in training; left out, as the encoder cuts
-        them anywhere.
-    """
-
-    steps: int = 500
-    batch_size: int = 100
-    temperature: float = 0.05
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: float = 0.1
-    schedule: str = "linear"
-    max_gradient_norm: float = 1.0
-    evaluate_every: int = 100
-    patience: int = 0
-    chunk: int = 0
-    mined_negatives: bool = False
-    validation_batches: int = 11
-    validation_batch_size: int = 64
-    keep_best: bool = True
-    sort_by_length: bool = False
-    max_query_length: int | None = None
-    max_passage_length: int | None = None
-
-    def __post_init__(self) -> None:
-        lowest = {"steps": 1, "batch_size": 2, "evaluate_every": 1, "validation_batches": 1}
-        lowest |= {"validation_batch_size": 2, "patience": 0, "chunk": 0, "weight_decay": 0}
-        for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise ValueError(f"training.{name} is {getattr(self, name)}; it must be at least {low}")
-        for name in ("temperature", "learning_rate", "max_gradient_norm"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}; it must be above 0")
-        if self.patience and not self.keep_best:
-            raise ValueError("training.patience is set, but keep_best is off; stopping early needs it on")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"training.warmup is {self.warmup}; it is a share of the steps, in [0, 1)")
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from transformers import (
 
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.encoders.encoder import DualEncoder, Kind
-from hybridnb.study.settings import TrainingSettings
 from hybridnb.training.batching import BatchSampler, Pair, Strategy
 from hybridnb.training.loss import encode_by_length, encode_in_chunks, gather, info_nce, same_text
+from hybridnb.training.settings import TrainingSettings
 
 Batch = dict[str, Any]
 

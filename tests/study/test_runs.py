@@ -25,12 +25,13 @@ from transformers import AutoModel
 from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.study import recording as record
 from hybridnb.study import runs
 from hybridnb.study.evaluation import evaluate
 from hybridnb.study.provenance import code_revision
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import NOT_TRAINED, EncoderSettings, Study, Sweep
+from hybridnb.study.settings import NOT_TRAINED, Study, Sweep
 from hybridnb.training.batching import Strategy
 from hybridnb.training.trainer import Progress
 

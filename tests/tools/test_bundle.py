@@ -12,8 +12,10 @@ import pytest
 from toy import TOY_ITEMS, write_xquad_r
 
 from hybridnb.corpora import load_benchmark
+from hybridnb.corpora.settings import CorpusSettings
+from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.study import runs
-from hybridnb.study.settings import CorpusSettings, EncoderSettings, Study
+from hybridnb.study.settings import Study
 from tools.bundle import bundle
 
 

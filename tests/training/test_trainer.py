@@ -13,8 +13,8 @@ from toy import HELD_OUT, NAMES, TEMPLATES, TOY, TOY_ITEMS, stopped_at, toy_enco
 
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.study.settings import TrainingSettings
 from hybridnb.training.batching import BatchSampler, Strategy
+from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.trainer import (
     Collator,
     Progress,

@@ -1,0 +1,29 @@
+"""How long work shows itself: a bar in a terminal, a line now and then in notebooks and logs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+FIRST, EVERY = 8, 20
+"""Seconds until the first line of a log, and between two."""
+
+
+def progress(total: int | None, title: str, unit: str, *, start: int = 0, show: bool = True) -> tqdm[Any]:
+    """A bar of `total` units, counted from `start`; `update(n)` moves it, used as a context it closes itself.
+
+    Outside a terminal (notebooks, papermill's log, files) a bar redrawn in place would be a line each time: there
+    what takes less than 8 seconds says nothing, and the rest a line every 20.
+    """
+    if sys.stderr.isatty():
+        pace: dict[str, Any] = {"mininterval": 0.5}
+    else:
+        pace = {"mininterval": EVERY, "delay": FIRST, "ascii": True, "ncols": 90, "leave": False}
+    scaled = unit == "B"
+    bar: tqdm[Any] = tqdm(
+        total=total, initial=start, desc=title, unit=unit if scaled else f" {unit}", unit_scale=scaled,
+        disable=not show, **pace,
+    )  # fmt: skip
+    return bar
