@@ -1,7 +1,6 @@
-"""Language bias: how differently a ranking treats the languages of equally good answers.
+"""Language bias as a test: are equally good answers in all languages ranked alike?
 
-Every measure is of the multilingual task, where the parallel answers of a query stand in one pool, and is
-computed from the ranks table.
+What is a number for each query (the rank distance) is a measure of `catalogue.MEASURES`.
 """
 
 from __future__ import annotations
@@ -13,52 +12,6 @@ from scipy.stats import friedmanchisquare
 from hybridnb.retrieval.ranks_table import of_task
 
 QUERY = ["dataset", "query_language", "query_id"]
-
-
-def rank_distance_per_query(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Highest minus lowest rank among the relevant candidates of each query.
-
-    Returns dataset, query_language, query_id, rank_distance: 0 where a query has one relevant candidate
-    only, NaN where a rank is missing. Source: arXiv 2408.10536, which takes every query of XQuAD-R and
-    MLQA-R; each of these has at least two relevant candidates, in two or more languages.
-    """
-    rows = of_task(ranks, "multilingual")
-    groups = rows.groupby(QUERY, observed=True, sort=False)["rank"]
-    table = (groups.max() - groups.min()).astype(np.float64)
-    missing = groups.count() < groups.size()
-    return table.mask(missing).rename("rank_distance").reset_index()
-
-
-def rank_distance(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the queries of each language of the rank distance; lower is fairer.
-
-    Returns dataset, query_language, rank_distance, without the data sets for which it says nothing about
-    languages or is not known: those where no query has relevant candidates in two languages (MIRACL), and
-    those with missing ranks (a retrieval to some depth only).
-    """
-    rows = of_task(ranks, "multilingual")
-    languages = rows.groupby(QUERY, observed=True)["relevant_language"].nunique()
-    parallel = (languages > 1).groupby("dataset", observed=True).any()
-    complete = rows["rank"].notna().groupby(rows["dataset"], observed=True).all()
-    usable = parallel.index[parallel & complete.reindex(parallel.index)]
-    distances = rank_distance_per_query(rows[rows["dataset"].isin(usable)])
-    means = distances.groupby(["dataset", "query_language"], observed=True)["rank_distance"].mean()
-    return means.reset_index().astype({"dataset": "str", "query_language": "str"})
-
-
-def relevant_language_ranks(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Where each language's answers stand in the merged pool, by query language: the cells of a heatmap.
-
-    Returns dataset, query_language, relevant_language, queries, median_rank and mean_reciprocal_rank of a
-    query's best answer in that language, over the queries which have one. Without bias a row of the
-    heatmap is constant up to the language's difficulty. A missing rank counts as infinite.
-    """
-    best = _best_by_language(ranks)
-    keys = ["dataset", "query_language", "relevant_language"]
-    groups = best.assign(reciprocal=1 / best["rank"]).groupby(keys, observed=True)
-    return groups.agg(
-        queries=("rank", "size"), median_rank=("rank", "median"), mean_reciprocal_rank=("reciprocal", "mean")
-    ).reset_index()
 
 
 def friedman(ranks: pd.DataFrame) -> pd.DataFrame:

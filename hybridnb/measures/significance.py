@@ -14,32 +14,39 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from hybridnb.measures.bias import rank_distance_per_query
+from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics import per_query
-from hybridnb.report.tables import HEADLINE
 
 RESAMPLES = 9_999
 """Of the randomisation test: p-values are multiples of 1 / 10,000."""
 
 
-def contributions(ranks: pd.DataFrame) -> pd.DataFrame:
-    """What each question adds to the figures of `tables.HEADLINE`: index query_id, a column a figure.
+def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
+    """What each question adds to every measure: values whose mean over the questions is the measure.
 
-    ranks: one run's ranks table of one data set. The mean of a column is the figure: a query counts
-    questions / (languages * queries of its language), and a question's queries are added up.
+    A measure is a mean over languages (or pairs of them) of means over their queries. So a query counts
+    questions / (languages * queries of its language), and the values of a question's queries are added up.
+
+    Args:
+        ranks: one run's ranks table, of one data set.
+
+    Returns:
+        Index query_id, a column for the label of each measure of `catalogue.MEASURES` that is known of these ranks.
+
+    Raises:
+        ValueError: as `metrics.per_query`.
     """
-    values = per_query(ranks)
-    distance = rank_distance_per_query(ranks).assign(task="multilingual", candidate_language="*")
-    columns = {}
-    for name, (task, metric) in HEADLINE.items():
-        table = distance if metric == "rank_distance" else values[values["task"] == task]
-        if len(table) == 0:
-            continue
-        pools = table.groupby(["query_language", "candidate_language"], observed=True)[metric]
-        weighted = table[metric] / pools.transform("size") / pools.ngroups
-        columns[name] = weighted.groupby(table["query_id"].astype(str)).sum()
-    together = pd.DataFrame(columns).fillna(0)  # a question may be in no pool of a task
-    return together * len(together)
+    parts = []
+    for task, table in per_query(ranks).groupby("task", observed=True):
+        labels = {measure.name: measure.label for measure in MEASURES.values() if measure.task == task}
+        values = table[list(labels)].dropna(axis="columns", how="all")
+        pools = table.groupby(["query_language", "candidate_language"], observed=True)
+        size = pools["query_id"].transform("size")
+        weighted = values.div(size, axis=0) / pools.ngroups
+        parts.append(weighted.groupby(table["query_id"].astype(str)).sum().rename(columns=labels))
+    # a question may be in no pool of a task
+    together = pd.concat(parts, axis=1).fillna(0)
+    return together[[label for label in MEASURES if label in together]] * len(together)
 
 
 def interval(
@@ -47,7 +54,7 @@ def interval(
 ) -> tuple[float, float, float]:
     """(difference, low, high): how much higher a figure is in `first`, with its 95 % interval.
 
-    first, second: `contributions` of one strategy's runs, a table a seed, in the same order of seeds; a side of one
+    first, second: `question_values` of one strategy's runs, a table a seed, in the same order of seeds; a side of one
     run (an encoder that is not trained has no seeds) is held against each of the other's. Questions and seeds are
     both samples: the squared standard error is that over questions (of means over seeds) plus that over seeds (of
     means over questions), the quantile Student's t with Satterthwaite's degrees of freedom, as in Clark's min F'
@@ -104,7 +111,7 @@ def against(
 ) -> pd.DataFrame:
     """`compare` of the reference with every other strategy, with p corrected for all comparisons (Holm, 1979).
 
-    tables: strategy -> `contributions` of its runs. Columns: those of `compare`, against, figure, p_holm.
+    tables: strategy -> `question_values` of its runs. Columns: those of `compare`, against, figure, p_holm.
     """
     parts = [
         compare(tables[reference], tables[other], figures).assign(against=other)

@@ -17,7 +17,7 @@ MARGIN = 0.005
 HELD, NOT_HELD, OPEN = "held", "not held", "cannot be said"
 
 Contributions = Mapping[str, Sequence[pd.DataFrame]]
-"""strategy -> `significance.contributions` of its runs."""
+"""strategy -> `significance.question_values` of its runs."""
 
 
 def table(
@@ -81,7 +81,7 @@ def contributions(
         ranks = run.ranks(benchmark)
         if query_languages is not None:
             ranks = ranks[ranks["query_language"].isin(query_languages)]
-        result.setdefault(run.strategy, []).append(significance.contributions(ranks))
+        result.setdefault(run.strategy, []).append(significance.question_values(ranks))
     return result
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import write_text
-from hybridnb.measures import metrics
+from hybridnb.measures.metrics_file import pack
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
 from hybridnb.retrieval.ranking import exact_ranks, top_languages
 from hybridnb.study.provenance import provenance
@@ -91,18 +91,5 @@ def record(ranks: pd.DataFrame, out: Path) -> None:
     ranks.to_parquet(part, index=False, compression="zstd")
     part.replace(directory / f"{name}.parquet")
     known = read_metrics(out) if (out / "metrics.json").is_file() else {}
-    known[name] = with_languages(ranks)
+    known[name] = pack(ranks)
     write_text(out / "metrics.json", json.dumps(known, indent=1))
-
-
-def with_languages(ranks: pd.DataFrame) -> dict[str, Any]:
-    """task -> metric -> macro-average; task -> "by_language" -> language or "query>candidate" -> metric."""
-    result: dict[str, Any] = dict(metrics.summary(ranks))
-    table = metrics.by_language(ranks)
-    table["key"] = table["query_language"].astype(str)
-    crossed = table["task"] == "crosslingual"
-    table.loc[crossed, "key"] += ">" + table.loc[crossed, "candidate_language"].astype(str)
-    for (task, key), rows in table.groupby(["task", "key"], observed=True):
-        values = dict(zip(rows["metric"].astype(str), rows["value"].astype(float), strict=True))
-        result[str(task)].setdefault("by_language", {})[str(key)] = values
-    return result

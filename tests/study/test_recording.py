@@ -6,14 +6,11 @@ import json
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from hybridnb.corpora import load_benchmark
-from hybridnb.measures import metrics
 from hybridnb.places import RESULTS
 from hybridnb.study import runs
-from hybridnb.study.evaluation import with_languages
 from hybridnb.study.settings import Study
 
 RECORDED = sorted(path.parent for path in RESULTS.glob("*/*/run.json"))
@@ -34,16 +31,9 @@ def test_every_run_that_the_study_plans_is_recorded_and_no_other(name: str) -> N
 
 
 @pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
-def test_metrics_are_those_of_the_ranks(directory: Path) -> None:
+def test_every_benchmark_with_metrics_has_ranks(directory: Path) -> None:
     known = json.loads((directory / "metrics.json").read_text())
     assert {path.stem for path in (directory / "ranks").glob("*.parquet")} >= set(known)
-    for benchmark, values in known.items():
-        ranks = pd.read_parquet(directory / "ranks" / f"{benchmark}.parquet")
-        assert metrics.summary(ranks)["multilingual"] == pytest.approx(
-            {k: v for k, v in values["multilingual"].items() if k != "by_language"}, rel=1e-12
-        )
-        if directory == RECORDED[0]:
-            assert with_languages(ranks).keys() == values.keys()
 
 
 @pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
