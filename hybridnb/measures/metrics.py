@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.catalogue import MEASURES, Measure
 from hybridnb.retrieval.ranks_table import POOL, TASKS, check_ranks
 
 NAMES = list(dict.fromkeys(measure.name for measure in MEASURES.values()))
@@ -67,16 +68,16 @@ def _hide_unknown(
 
     table: name -> [queries]; several: [queries], whether a query has relevant candidates in several languages.
     """
-    defined = {(measure.task, measure.name): measure for measure in MEASURES.values()}
-    datasets, tasks = (queries[key].astype(str).to_numpy() for key in ("dataset", "task"))
-    for dataset in np.unique(datasets):
-        for task in TASKS:
-            rows = (datasets == dataset) & (tasks == task)
-            for name, values in table.items():
-                measure = defined.get((task, name))
-                says_nothing = measure is None or (measure.between_languages and not several[rows].any())
-                if says_nothing or np.isnan(values[rows]).any():
-                    values[rows] = np.nan
+    defined: dict[tuple[Hashable, str], Measure] = {
+        (measure.task, measure.name): measure for measure in MEASURES.values()
+    }
+    for (_, task), part in queries[["dataset", "task"]].groupby(["dataset", "task"], observed=True):
+        rows = part.index
+        for name, values in table.items():
+            measure = defined.get((task, name))
+            says_nothing = measure is None or (measure.between_languages and not several[rows].any())
+            if says_nothing or np.isnan(values[rows]).any():
+                values[rows] = np.nan
 
 
 def by_language(ranks: pd.DataFrame) -> pd.DataFrame:
