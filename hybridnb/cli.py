@@ -228,7 +228,7 @@ def _evaluate(parsed: argparse.Namespace) -> None:
     benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
     if parsed.model == "bm25":
         for benchmark in benchmarks:
-            record(bm25_ranks(benchmark, progress=True), parsed.out)
+            record(bm25_ranks(benchmark), parsed.out)
     else:
         encoder = _encoder(parsed)
         for benchmark in benchmarks:

@@ -6,32 +6,56 @@ There is no cross-lingual task: two languages share hardly a term.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import bm25s
 import numpy as np
 import pandas as pd
 import regex
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.scripts import UNSPACED
-from hybridnb.retrieval.ranks_table import COLUMNS, WHOLE_POOL
+from hybridnb.progress import progress
+from hybridnb.retrieval.pool import Pool, Qrels
+from hybridnb.retrieval.ranks_table import make_ranks
 
 # Marks belong to words: without them a Hindi or Thai word falls apart at its vowel signs.
 _RUN = regex.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?:(?![{UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}])+")
+_ZERO_WIDTH_SPACE = "\u200b"
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\N{ARABIC TATWEEL}]+")
+_GREEK = regex.compile(r"\p{Greek}+")
+_OPTIONAL_MARKS = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}])\p{Mn}+")
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text: case-folded words (NFKC), and character bigrams of scripts without word spaces.
+    """The terms of a text: normalised words, and character bigrams of scripts without word spaces.
 
-    No stemming and no stop words, so that no language is treated better than another. A run of one
-    character is a term itself. Bigrams for Chinese: Nie et al., On the use of words and n-grams for
-    Chinese information retrieval (IRAL 2000).
+    No stemming and no stop words, so that no language is treated better than another. Texts are normalised as search
+    engines do it, all languages in the same way:
+
+    - NFKC and case folding with invisible characters left out (soft hyphen, zero-width joiners, direction marks,
+      variation selectors, and the Arabic tatweel), as Unicode's NFKC_Casefold; a zero-width space ends a word.
+    - Marks that no letter of its own exists for are left out in scripts which may write them or not: Arabic and Hebrew
+      vowels, stress in Russian. Greek, whose capitals bear no accents, loses them all. Letters of a language stay what
+      they are (ü, ñ, й, ệ), and so do the vowel signs of Hindi and Thai.
+    - I, İ, ı and i are one letter: which of them is the capital of which depends on the language.
+
+    Bigrams for Chinese: Nie et al., On the use of words and n-grams for Chinese information retrieval (IRAL 2000). A
+    run of one character is a term itself.
+
+    Args:
+        text: a query or a candidate.
+
+    Returns:
+        The terms in their order.
+
+    Example:
+        >>> terms("İlk Straße, 2015"), terms("拦截 D-Line")
+        (['ilk', 'strasse', '2015'], ['拦截', 'd', 'line'])
     """
     found = []
-    for match in _RUN.finditer(unicodedata.normalize("NFKC", text).casefold()):
+    for match in _RUN.finditer(_normalised(text)):
         run = match.group()
         if match["unspaced"] and len(run) > 1:
             found += [run[i : i + 2] for i in range(len(run) - 1)]
@@ -40,73 +64,82 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def bm25_ranks(benchmark: Benchmark, *, progress: bool = False) -> pd.DataFrame:
+def _normalised(text: str) -> str:
+    visible = _INVISIBLE.sub("", text.replace(_ZERO_WIDTH_SPACE, " "))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    folded = _GREEK.sub(lambda match: unicodedata.normalize("NFD", match.group()), folded)
+    return _OPTIONAL_MARKS.sub("", folded).replace("ı", "i")
+
+
+def bm25_ranks(benchmark: Benchmark) -> pd.DataFrame:
     """The ranks table of the monolingual and the multilingual task under BM25 (Lucene's, k1 1.5, b .75).
 
-    Each monolingual pool has statistics of its own; the merged pool has those of all languages together.
-    Columns and tie rule as `ranking.exact_ranks`, but for one thing: a candidate that shares no term with
-    the query is not retrieved, and its rank is missing (NaN; metrics count it as infinite). Counting that
-    tie of nearly the whole pool for the relevant candidate, as elsewhere, would put a tokenizer that finds
-    no words at all on top: whole runs of Chinese as terms give a monolingual mAP of .95 on XQuAD-R.
+    Each monolingual pool has statistics of its own; the merged pool has those of all languages together. The tie rule
+    is that of `ranking.exact_ranks`, but for one thing: a candidate that shares no term with the query is not
+    retrieved, and its rank is missing (NaN; metrics count it as infinite). Counting that tie of nearly the whole pool
+    for the relevant candidate, as elsewhere, would put a tokenizer that finds no words at all on top: whole runs of
+    Chinese as terms give a monolingual mAP of .95 on XQuAD-R.
+
+    Args:
+        benchmark: queries, candidates and which answers which.
+
+    Returns:
+        A ranks table (see `ranks_table.check_ranks`) without the cross-lingual task.
+
+    Raises:
+        ValueError: the benchmark has no queries, or excludes what is relevant or not there.
+
+    Example:
+        >>> from hybridnb.corpora.benchmark import Queries
+        >>> queries = {"en": Queries(["q"], ["the lake"])}
+        >>> toy = Benchmark("toy", queries, {"en": ["the dam", "a lake", "a lake, the lake"]}, {"q": {"en": [1]}})
+        >>> bm25_ranks(toy)[["task", "rank", "pool_size"]]
+                   task  rank  pool_size
+        0   monolingual   2.0          3
+        1  multilingual   2.0          3
     """
-    tokens = {language: [terms(t) for t in texts] for language, texts in benchmark.candidates.items()}
-    monolingual = [language for language in sorted(benchmark.queries) if language in tokens]
-    rows: list[tuple[str, str, str, str, str, float, int]] = []
-    total = sum(len(benchmark.queries[c]) for c in (*monolingual, *benchmark.queries))
-    with tqdm(total=total, disable=not progress, unit=" queries", desc="BM25") as bar:
-        for name in (*monolingual, WHOLE_POOL):
-            merged = name == WHOLE_POOL
-            pool = _Pool(tokens if merged else {name: tokens[name]})
-            for language in sorted(benchmark.queries) if merged else [name]:
-                queries = benchmark.queries[language]
-                task = "multilingual" if merged else "monolingual"
-                for query_id, text in zip(queries.ids, queries.texts, strict=True):
-                    bar.update()
-                    relevant = pool.positions(benchmark.relevance[query_id])
-                    if len(relevant) == 0:  # a monolingual query that is answered in other languages only
-                        continue
-                    excluded = pool.positions(benchmark.excluded.get(query_id, {}))
-                    ranks = _ranks(pool.scores(text), relevant, excluded)
-                    size = pool.size - len(excluded)
-                    for position, rank in zip(relevant, ranks, strict=True):
-                        rows.append((task, language, name, query_id, pool.language(position), rank, size))
-    table = pd.DataFrame(rows, columns=COLUMNS[1:])
-    table.insert(0, "dataset", benchmark.name)
-    categorical = [c for c in COLUMNS if c not in ("rank", "pool_size")]
-    return table.astype({**dict.fromkeys(categorical, "category"), "pool_size": np.int32})
+    pool = Pool.of(benchmark)
+    candidates = [terms(text) for code in pool.languages for text in benchmark.candidates.get(code, ())]
+    queries = [terms(text) for code in sorted(benchmark.queries) for text in benchmark.queries[code].texts]
+    relevant, excluded = _positions(pool, pool.relevant), _positions(pool, pool.excluded)
+    in_language, in_pool = np.full((2, *pool.relevant_language.shape), np.nan)
+    # (first and last position in the merged pool, queries, where their ranks go)
+    pools = [
+        (
+            start := pool.starts[n],
+            start + pool.sizes[n],
+            np.flatnonzero(pool.query_language == n),
+            in_language,
+        )
+        for n, _ in pool.with_candidates
+    ]
+    pools.append((0, len(candidates), np.arange(len(queries)), in_pool))
+    with progress(sum(len(asked) for _, _, asked, _ in pools), "BM25", "queries") as bar:
+        for first, last, asked, ranks in pools:
+            index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+            index.index(candidates[first:last], show_progress=False)
+            for query in asked:
+                answers, out = relevant[pool.query_id[query]], excluded[pool.query_id[query]]
+                here = (answers >= first) & (answers < last)
+                out = out[(out >= first) & (out < last)] - first
+                ranks[query, here] = _ranks(_scores(index, queries[query]), answers[here] - first, out)
+                bar.update()
+    table = make_ranks(pool, in_language, in_pool)
+    return table[table["task"] != "crosslingual"].reset_index(drop=True)
 
 
-class _Pool:
-    """The candidates of some languages, in the order of the codes, one below the other, in one index."""
+def _positions(pool: Pool, qrels: Qrels) -> NDArray[np.int64]:
+    """[ids, widest]: where candidates stand in the merged pool, -1 as padding."""
+    return np.where(qrels.row < 0, -1, pool.starts[qrels.language] + qrels.row)
 
-    def __init__(self, tokens: Mapping[str, Sequence[list[str]]]) -> None:
-        self.languages = sorted(tokens)
-        self.starts = np.cumsum([0, *(len(tokens[language]) for language in self.languages)])
-        self.size = int(self.starts[-1])
-        self.index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-        everything = [of_text for language in self.languages for of_text in tokens[language]]
-        self.index.index(everything, show_progress=False)
 
-    def positions(self, rows: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
-        """Where rows of languages stand in the pool, in increasing order; other languages are left out."""
-        found = [
-            self.starts[number] + row
-            for number, language in enumerate(self.languages)
-            for row in sorted(set(rows.get(language, ())))
-        ]
-        return np.array(found, dtype=np.int64)
-
-    def language(self, position: int) -> str:
-        return self.languages[int(np.searchsorted(self.starts, position, side="right")) - 1]
-
-    def scores(self, query: str) -> NDArray[np.float32]:
-        """[candidates]: 0 where no term is shared (positive elsewhere)."""
-        vocabulary = self.index.vocab_dict
-        known = [vocabulary[term] for term in terms(query) if term in vocabulary]
-        if not known:
-            return np.zeros(self.size, dtype=np.float32)
-        # rounded: scores that are equal on paper stay equal whatever order their terms were added in
-        return np.round(self.index.get_scores(known), 5)
+def _scores(index: bm25s.BM25, query: Sequence[str]) -> NDArray[np.float32]:
+    """[candidates]: 0 where no term is shared, positive elsewhere."""
+    known = [index.vocab_dict[term] for term in query if term in index.vocab_dict]
+    if not known:
+        return np.zeros(index.scores["num_docs"], dtype=np.float32)
+    # rounded: scores that are equal on paper stay equal whatever order their terms were added in
+    return np.round(index.get_scores(known), 5)
 
 
 def _ranks(

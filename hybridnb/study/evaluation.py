@@ -14,7 +14,8 @@ from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import write_text
 from hybridnb.measures.metrics_file import pack
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
-from hybridnb.retrieval.ranking import exact_ranks, top_languages
+from hybridnb.retrieval.nearest import top_languages
+from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.study.provenance import provenance
 from hybridnb.study.runs import read_metrics
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import LANGUAGES, Vectors, random_benchmark, score_vectors
+from toy import Vectors, random_benchmark, score_vectors
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.retrieval import ranking
-from hybridnb.retrieval.ranking import exact_ranks, top_languages
+from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import COLUMNS
 
 KEYS = ["task", "query_language", "candidate_language", "query_id", "relevant_language", "rank", "pool_size"]
@@ -226,35 +226,3 @@ def test_bad_exclusions_and_empty_benchmarks_are_named():
         exact_ranks(
             Benchmark("b", {"aa": Queries([], [])}, {"aa": [""]}, {}), {"aa": ones[:0]}, {"aa": ones[:1]}
         )
-
-
-@given(seed=st.integers(0, 2**32), k=st.integers(1, 12), excluded=st.booleans())
-@settings(max_examples=25, deadline=None)
-def test_top_languages_counts_the_first_k(seed: int, k: int, excluded: bool):
-    rng = np.random.default_rng(seed)
-    benchmark = random_benchmark(rng, partly=True, several=True, excluded=excluded)
-    queries, candidates = score_vectors(benchmark, rng)
-    expected = {}
-    for asked, of_language in benchmark.queries.items():
-        counts = dict.fromkeys(LANGUAGES, 0)
-        for number, query_id in enumerate(of_language.ids):
-            pool = [
-                (-float(vector @ queries[asked][number]), language)
-                for language in LANGUAGES
-                for row, vector in enumerate(candidates[language])
-                if row not in benchmark.excluded.get(query_id, {}).get(language, ())
-            ]
-            for _, language in sorted(pool)[:k]:
-                counts[language] += 1
-        if len(of_language):
-            expected |= {(asked, c): n / k / len(of_language) for c, n in counts.items()}
-    shares = top_languages(benchmark, queries, candidates, k)
-    found = shares.set_index(["query_language", "candidate_language"])["share"].to_dict()
-    assert found == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("k", [0, 100])
-def test_top_languages_needs_a_pool_of_k(k: int):
-    benchmark = random_benchmark(np.random.default_rng(7), partly=False, several=False, excluded=False)
-    with pytest.raises(ValueError, match=f"k is {k}"):
-        top_languages(benchmark, *score_vectors(benchmark, np.random.default_rng(7)), k=k)

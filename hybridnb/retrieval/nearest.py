@@ -1,0 +1,74 @@
+"""The first candidates of the merged pool, by FAISS: exact, and block by block, so that the pool need not fit."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.retrieval.pool import Pool
+from hybridnb.retrieval.vectors import Vectors, blocks, check_shapes, query_matrix
+
+BLOCK = 65_536
+"""Candidates that are searched at a time."""
+
+
+def top_languages(
+    benchmark: Benchmark, query_vectors: Vectors, candidate_vectors: Vectors, k: int = 10
+) -> pd.DataFrame:
+    """How the first k candidates of the merged pool divide among the languages, by query language.
+
+    Which of the candidates that tie for the k-th place is taken is left to FAISS.
+
+    Args:
+        benchmark, query_vectors, candidate_vectors: as `ranking.exact_ranks` takes them.
+        k: how many candidates; a smaller pool is taken whole.
+
+    Returns:
+        query_language, candidate_language, share: the mean over queries of the share of their first k that is in the
+        language; a query language's shares add up to 1.
+
+    Raises:
+        ValueError: as `ranking.exact_ranks`, or k is less than 1.
+
+    Example:
+        >>> from hybridnb.corpora.benchmark import Queries
+        >>> queries = {"de": Queries(["q"], ["wo?"])}
+        >>> toy = Benchmark("toy", queries, {"de": ["hier", "da"], "en": ["here"]}, {"q": {"de": [0], "en": [0]}})
+        >>> scores = {"de": np.array([[0.3], [0.5]]), "en": np.array([[0.4]])}
+        >>> top_languages(toy, {"de": np.ones((1, 1))}, scores, k=2)
+          query_language candidate_language  share
+        0             de                 de    0.5
+        1             de                 en    0.5
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}: give 1 or more")
+    check_shapes(benchmark, query_vectors, candidate_vectors)
+    pool = Pool.of(benchmark)
+    found = _first(pool, query_matrix(query_vectors, sorted(benchmark.queries)), candidate_vectors, k)
+    language = np.where(found < 0, -1, np.searchsorted(pool.starts, found, side="right") - 1)
+    rows = []
+    for asked in np.unique(pool.query_language):
+        of_asked = language[pool.query_language == asked]
+        for code, candidates in pool.with_candidates:
+            share = (of_asked == code).sum(axis=1) / (of_asked >= 0).sum(axis=1)
+            rows.append((pool.languages[int(asked)], candidates, float(share.mean())))
+    return pd.DataFrame(rows, columns=["query_language", "candidate_language", "share"])
+
+
+def _first(pool: Pool, queries: NDArray[np.float32], candidate_vectors: Vectors, k: int) -> NDArray[np.int64]:
+    """[queries, k]: positions of the first k in the merged pool, -1 where a query's pool has fewer."""
+    # what is excluded of a query's pool is found with the rest, so more is looked for
+    depth = min(k + pool.excluded.row.shape[1], int(pool.sizes.sum()))
+    heap = faiss.ResultHeap(len(queries), depth, keep_max=True)
+    for code, language in pool.with_candidates:
+        for start, block in blocks(language, candidate_vectors[language], BLOCK):
+            scores, rows = faiss.knn(queries, block, min(depth, len(block)), faiss.METRIC_INNER_PRODUCT)
+            heap.add_result(scores, pool.starts[code] + start + rows)
+    heap.finalize()
+    excluded = pool.excluded.row + np.where(pool.excluded.row < 0, 0, pool.starts[pool.excluded.language])
+    is_out = (heap.I[:, :, None] == excluded[pool.query_id][:, None, :]).any(axis=2)
+    order = np.lexsort((heap.I, -heap.D, is_out), axis=1)[:, :k]
+    return np.take_along_axis(np.where(is_out, -1, heap.I), order, axis=1)

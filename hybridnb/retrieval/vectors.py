@@ -1,0 +1,64 @@
+"""Vectors by language, checked: one row for each text, every number finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridnb.corpora.benchmark import Benchmark
+
+Vectors = Mapping[str, NDArray[np.floating[Any]]]
+"""language -> unit vectors [texts, d]."""
+
+
+def check_shapes(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors: Vectors) -> None:
+    """ValueError: the vectors of a language are missing, not one a text, or of another dimension than the others."""
+    dimension: int | None = None
+    for kind, expected, given in (
+        ("query", benchmark.queries, query_vectors),
+        ("candidate", benchmark.candidates, candidate_vectors),
+    ):
+        for language in sorted(expected):
+            if language not in given:
+                raise ValueError(f"{benchmark.name}: no {kind} vectors for {language!r}")
+            shape, count = np.shape(given[language]), len(expected[language])
+            if dimension is None and len(shape) == 2:
+                dimension = shape[1]
+            if shape != (count, dimension):
+                raise ValueError(
+                    f"{benchmark.name}: {kind} vectors of {language!r} have shape {shape}; "
+                    f"expected ({count}, {dimension or 'd'}), one row for each {kind}"
+                )
+    if not dimension:
+        raise ValueError(f"{benchmark.name}: the vectors have no dimension")
+
+
+def query_matrix(query_vectors: Vectors, languages: list[str]) -> NDArray[np.float32]:
+    """float32 [queries, d], the languages one below the other. ValueError: a vector is not finite."""
+    parts = [np.array(query_vectors[language], dtype=np.float32, order="C") for language in languages]
+    for language, vectors in zip(languages, parts, strict=True):
+        check_finite("query", language, vectors, np.arange(len(vectors)))
+    return np.concatenate(parts)
+
+
+def blocks(
+    language: str, vectors: NDArray[np.floating[Any]], size: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(first row, float32 [up to size, d]) through a language's candidates. ValueError: a vector is not finite."""
+    for start in range(0, len(vectors), size):
+        block = np.array(vectors[start : start + size], dtype=np.float32, order="C")
+        check_finite("candidate", language, block, np.arange(start, start + len(block)))
+        yield start, block
+
+
+def check_finite(
+    kind: str, language: str, vectors: NDArray[np.float32], rows: NDArray[np.integer[Any]]
+) -> None:
+    """ValueError: a vector has a NaN or an infinity; its language and row are named."""
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        row = rows[int(finite.argmin())]
+        raise ValueError(f"{kind} vectors of {language!r}: row {row} is not finite; check the encoder")
