@@ -15,16 +15,35 @@ QUERY = ["dataset", "query_language", "query_id"]
 
 
 def friedman(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Friedman test, per query language, of whether answers in all languages are ranked alike.
+    """Friedman's test, for each query language, of whether answers in all languages are ranked alike.
 
-    A query is a block, a language a treatment, the rank of the query's best answer in it the response; only
-    queries with answers in all of the data set's languages take part. Returns dataset, query_language,
-    queries, languages, statistic, p_value, kendalls_w. Kendall's W = statistic / (queries * (languages - 1))
-    is the effect size: 0 where no language is preferred, 1 where every query orders the languages alike.
-    There is no row for a query language with fewer than 2 such queries or 3 languages (all of MLQA-R, whose
-    questions have answers in 4 of 7 languages at most).
-    Source: Friedman, The use of ranks to avoid the assumption of normality implicit in the analysis of
-    variance (JASA 1937); Kendall and Babington Smith, The problem of m rankings (1939).
+    A query is a block, a language a treatment, the rank of the query's best answer in it the response; only queries
+    with answers in all of the data set's languages take part. The effect size is Kendall's
+    W = statistic / (queries * (languages - 1)): 0 where no language is preferred, 1 where every query orders the
+    languages alike.
+    Source: Friedman, The use of ranks to avoid the assumption of normality implicit in the analysis of variance
+    (JASA 1937); Kendall and Babington Smith, The problem of m rankings (1939).
+
+    Args:
+        ranks: one run's ranks table, of one or more data sets. A missing rank counts as infinite.
+
+    Returns:
+        dataset, query_language, queries, languages, statistic, p_value, kendalls_w. There is no row for a query
+        language with fewer than 2 such queries or 3 languages (all of MLQA-R, whose questions have answers in 4 of 7
+        languages at most).
+
+    Raises:
+        ValueError: the table is not a ranks table.
+
+    Example:
+        >>> rows = [
+        ...     ("d", "multilingual", "de", "*", f"q{query}", language, 3 * query + rank, 9)
+        ...     for query in range(3)
+        ...     for rank, language in enumerate(("de", "en", "th"), start=1)
+        ... ]
+        >>> friedman(pd.DataFrame(rows, columns=COLUMNS))[["query_language", "queries", "languages", "kendalls_w"]]
+          query_language  queries  languages  kendalls_w
+        0             de        3          3         1.0
     """
     rows = []
     for dataset, of_dataset in _best_by_language(ranks).groupby("dataset", observed=True):
@@ -34,7 +53,10 @@ def friedman(ranks: pd.DataFrame) -> pd.DataFrame:
             complete = wide.reindex(columns=languages).dropna()
             if len(complete) < 2 or len(languages) < 3:
                 continue
-            statistic, p_value = friedmanchisquare(*complete.to_numpy().T)
+            values = complete.to_numpy()
+            # where every query ties all languages (none is retrieved) the statistic is 0 / 0
+            tied = (values == values[:, :1]).all()
+            statistic, p_value = (0.0, 1.0) if tied else friedmanchisquare(*values.T)
             w = statistic / (len(complete) * (len(languages) - 1))
             rows.append((dataset, language, len(complete), len(languages), statistic, p_value, w))
     columns = ["dataset", "query_language", "queries", "languages", "statistic", "p_value", "kendalls_w"]

@@ -50,25 +50,50 @@ def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def interval(
-    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], figure: str, comparisons: int = 1
+    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], label: str, comparisons: int = 1
 ) -> tuple[float, float, float]:
-    """(difference, low, high): how much higher a figure is in `first`, with its 95 % interval.
+    """How much higher a measure is with one strategy than with another, with its 95 % interval.
 
-    first, second: `question_values` of one strategy's runs, a table a seed, in the same order of seeds; a side of one
-    run (an encoder that is not trained has no seeds) is held against each of the other's. Questions and seeds are
-    both samples: the squared standard error is that over questions (of means over seeds) plus that over seeds (of
-    means over questions), the quantile Student's t with Satterthwaite's degrees of freedom, as in Clark's min F'
-    (J. Verbal Learning and Verbal Behavior 12, 1973). With one seed on both sides it speaks of these encoders alone.
-    comparisons: how many intervals are to hold together (Bonferroni). ValueError: the runs do not match.
+    Questions and seeds are both samples, as in Clark's min F' (The language-as-fixed-effect fallacy, J. Verbal
+    Learning and Verbal Behavior 12, 1973). Of the differences d[s, q] of S seeds and Q questions,
+
+        m = mean of all d
+        a = var over q of (mean over s of d) / Q       the squared standard error over questions
+        b = var over s of (mean over q of d) / S       the squared standard error over seeds, 0 with one seed
+        f = (a + b)^2 / (a^2 / (Q - 1) + b^2 / (S - 1))       degrees of freedom, after Satterthwaite
+
+    (var with S - 1 or Q - 1 in the denominator), and the interval is m +- t(1 - 0.025 / comparisons, f) sqrt(a + b),
+    t the quantile of Student's distribution. m^2 / (a + b) is min F' = F1 F2 / (F1 + F2) of the tests over questions
+    (F1 = m^2 / a) and over seeds (F2 = m^2 / b). With one seed on both sides it speaks of these encoders alone.
+
+    Args:
+        first, second: `question_values` of each strategy's runs, a table a seed, in the same order of seeds; a side of
+            one run (an encoder that is not trained has no seeds) is held against each of the other's.
+        label: of the measure, a column of these tables.
+        comparisons: how many intervals are to hold together (Bonferroni).
+
+    Returns:
+        (difference, low, high), first minus second.
+
+    Raises:
+        ValueError: the runs do not match, or there is one question only.
+
+    Example:
+        >>> first, second = (pd.DataFrame({"Mo mAP": values}) for values in ([0.5, 0.7, 0.9], [0.4, 0.5, 0.6]))
+        >>> [round(end, 3) for end in interval([first], [second], "Mo mAP")]
+        [0.2, -0.048, 0.448]
     """
-    apart = _differences(first, second, figure)
+    differences = _differences(first, second, label)
+    if differences.shape[1] < 2:
+        raise ValueError("one question has no interval: evaluate on two or more")
+    difference = float(differences.mean())
     errors, freedoms = [], []
     for axis in (0, 1):
-        means = apart.mean(axis=axis)
+        means = differences.mean(axis=axis)
         if len(means) > 1:
             errors.append(means.var(ddof=1) / len(means))
             freedoms.append(len(means) - 1)
-    difference, error = float(apart.mean()), sum(errors)
+    error = sum(errors)
     if error == 0:
         return difference, difference, difference
     freedom = error**2 / sum(e**2 / f for e, f in zip(errors, freedoms, strict=True))
@@ -77,44 +102,82 @@ def interval(
 
 
 def compare(
-    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], figures: Sequence[str]
+    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], labels: Sequence[str]
 ) -> pd.DataFrame:
-    """How `first` differs from `second`: one row a figure.
+    """How one strategy differs from another, measure by measure.
 
-    Columns: difference, low, high as `interval` has them; effect: difference over the standard deviation of the
-    questions' differences (Cohen's d_z); p: two-sided paired randomisation test over questions of the means over
-    seeds (signs flipped; Smucker, Allan and Carterette, CIKM 2007). The p-value asks whether these trained encoders
-    differ on other questions, the interval whether the strategies do on other questions and seeds.
+    The p-value asks whether these trained encoders differ on other questions, the interval whether the strategies do on
+    other questions and seeds.
+
+    Args:
+        first, second: as for `interval`.
+        labels: of the measures.
+
+    Returns:
+        A row a label: difference, low, high of `interval`; effect, the difference over the standard deviation of the
+        questions' differences (Cohen's d_z), of the same sign as the difference; p of the `randomisation_test` over
+        questions, of means over seeds.
+
+    Raises:
+        ValueError: the runs do not match.
+
+    Example:
+        >>> first, second = (pd.DataFrame({"Mo mAP": values}) for values in ([0.5, 0.7, 0.9], [0.4, 0.5, 0.6]))
+        >>> compare([first], [second], ["Mo mAP"]).round(3)
+                difference    low   high  effect      p
+        Mo mAP         0.2 -0.048  0.448     2.0  0.255
     """
     rows = {}
-    for figure in figures:
-        difference, low, high = interval(first, second, figure)
-        by_question = _differences(first, second, figure).mean(axis=0)
+    for label in labels:
+        difference, low, high = interval(first, second, label)
+        by_question = _differences(first, second, label).mean(axis=0)
         spread = by_question.std(ddof=1)
         effect = difference / spread if spread else 0.0
         p = randomisation_test(by_question)
-        rows[figure] = {"difference": difference, "low": low, "high": high, "effect": effect, "p": p}
+        rows[label] = {"difference": difference, "low": low, "high": high, "effect": effect, "p": p}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def randomisation_test(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of the mean of paired differences [n] being 0, by flipping their signs RESAMPLES times.
+    """Two-sided p of the mean of paired differences being 0, by flipping their signs RESAMPLES times.
 
-    (1 + how often the mean is at least as far from 0 as observed) / (1 + RESAMPLES).
+    p = (1 + how often the mean is at least as far from 0 as observed) / (1 + RESAMPLES).
+    Source: Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
+    evaluation (CIKM 2007).
+
+    Args:
+        differences: [n].
+
+    Returns:
+        p, between 1 / (1 + RESAMPLES) and 1.
+
+    Example:
+        >>> randomisation_test(np.array([0.1, -0.1]))
+        1.0
     """
+    # a sum that is equal but for the order of its terms counts as reached
     reached = np.abs(_signs(len(differences)) @ differences) >= abs(differences.sum()) * (1 - 1e-9)
     return float((1 + reached.sum()) / (1 + RESAMPLES))
 
 
 def against(
-    tables: Mapping[str, Sequence[pd.DataFrame]], reference: str, figures: Sequence[str]
+    tables: Mapping[str, Sequence[pd.DataFrame]], reference: str, labels: Sequence[str]
 ) -> pd.DataFrame:
-    """`compare` of the reference with every other strategy, with p corrected for all comparisons (Holm, 1979).
+    """The reference strategy compared with every other, with p corrected for all comparisons.
 
-    tables: strategy -> `question_values` of its runs. Columns: those of `compare`, against, figure, p_holm.
+    Args:
+        tables: strategy -> `question_values` of its runs, as for `interval`.
+        reference: one of the strategies.
+        labels: of the measures.
+
+    Returns:
+        A row an other strategy and label: figure (the label), those of `compare`, against, p_holm (see `holm`).
+
+    Raises:
+        ValueError: the runs do not match.
     """
     parts = [
-        compare(tables[reference], tables[other], figures).assign(against=other)
+        compare(tables[reference], tables[other], labels).assign(against=other)
         for other in tables
         if other != reference
     ]
@@ -123,7 +186,21 @@ def against(
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjusted p-values: max over j <= i of (m - j + 1) p_(j), at most 1 (Holm, Scand. J. Stat. 1979)."""
+    """p-values adjusted for their number, so that the chance of any false rejection stays below the level.
+
+    With p_(1) <= ... <= p_(m), the i-th becomes max over j <= i of (m - j + 1) p_(j), at most 1.
+    Source: Holm, A simple sequentially rejective multiple test procedure (Scand. J. Stat. 1979).
+
+    Args:
+        p_values: [m].
+
+    Returns:
+        [m], in the order given.
+
+    Example:
+        >>> holm(np.array([0.04, 0.01, 0.03])).tolist()
+        [0.06, 0.03, 0.06]
+    """
     order = np.argsort(p_values)
     factors = np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
@@ -132,15 +209,15 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _differences(
-    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], figure: str
+    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], label: str
 ) -> NDArray[np.float64]:
-    """first - second, [seeds, questions]."""
-    a, b = (pd.concat([run[figure] for run in runs], axis=1).sort_index() for runs in (first, second))
+    """first - second, [seeds, questions]; a single run stands for every seed."""
+    a, b = (pd.concat([run[label] for run in runs], axis=1).sort_index() for runs in (first, second))
     if not a.index.equals(b.index) or a.isna().to_numpy().any() or b.isna().to_numpy().any():
         raise ValueError("the runs were not evaluated on the same questions: evaluate them on one benchmark")
-    if 1 < a.shape[1] != b.shape[1] > 1:
+    if len(first) != len(second) and 1 not in (len(first), len(second)):
         raise ValueError(
-            f"{a.shape[1]} runs cannot be paired with {b.shape[1]}: train both on the same seeds"
+            f"{len(first)} runs cannot be paired with {len(second)}: train both on the same seeds"
         )
     return a.to_numpy().T - b.to_numpy().T
 

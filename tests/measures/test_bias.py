@@ -76,3 +76,8 @@ def test_friedman_keeps_data_sets_apart():
     many, few = random_table(1, 10, 5), random_table(2, 8, 3).assign(dataset="few")
     both = friedman(pd.concat([many, few], ignore_index=True).astype({"dataset": "category"}))
     assert both.groupby("dataset")["languages"].unique().map(list).to_dict() == {"d": [5], "few": [3]}
+
+
+def test_where_nothing_is_retrieved_no_language_is_preferred():
+    found = friedman(table([("de", f"q{q}", code, np.nan) for q in range(3) for code in "abc"])).iloc[0]
+    assert (found["statistic"], found["p_value"], found["kendalls_w"]) == (0, 1, 0)

@@ -14,6 +14,7 @@ from toy import random_benchmark, score_vectors
 from hybridnb.measures import metrics
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.significance import (
+    RESAMPLES,
     against,
     compare,
     holm,
@@ -34,13 +35,13 @@ def one_run(seed: int, benchmark_seed: int = 0, *, partly: bool = True) -> pd.Da
 def tables_of(differences: np.ndarray) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
     """Two strategies, [seeds, questions] apart."""
     names = [f"q{n}" for n in range(differences.shape[1])]
-    first = [pd.DataFrame({"figure": 0.5 + row}, index=names) for row in differences]
-    return first, [pd.DataFrame({"figure": 0.5}, index=names) for _ in differences]
+    first = [pd.DataFrame({"Mo mAP": 0.5 + row}, index=names) for row in differences]
+    return first, [pd.DataFrame({"Mo mAP": 0.5}, index=names) for _ in differences]
 
 
 def compared(differences: np.ndarray) -> pd.Series:
     """`compare` of two strategies [seeds, questions] apart."""
-    return compare(*tables_of(differences), ["figure"]).loc["figure"]
+    return compare(*tables_of(differences), ["Mo mAP"]).loc["Mo mAP"]
 
 
 @pytest.mark.parametrize("partly", [True, False])
@@ -71,7 +72,7 @@ def test_one_seed_is_the_paired_t_interval_over_questions() -> None:
     assert_allclose(row["effect"], values.mean() / values.std(ddof=1))
     assert_allclose([row["low"], row["high"]], stats.ttest_1samp(values, 0).confidence_interval())
     low, high = stats.ttest_1samp(values, 0).confidence_interval(1 - 0.05 / 8)
-    assert_allclose(interval(*tables_of(values[None]), "figure", comparisons=8)[1:], [low, high])
+    assert_allclose(interval(*tables_of(values[None]), "Mo mAP", comparisons=8)[1:], [low, high])
 
 
 def test_questions_and_seeds_are_both_samples() -> None:
@@ -85,6 +86,31 @@ def test_questions_and_seeds_are_both_samples() -> None:
     assert_allclose([row["low"], row["high"]], [values.mean() - reach, values.mean() + reach])
 
 
+def test_two_seeds_are_both_counted() -> None:
+    """Of two seeds 0.2 apart and three questions that differ by nothing, the error is the seeds' alone."""
+    row = compared(np.array([[0.1] * 3, [0.3] * 3]))
+    reach = stats.t.ppf(0.975, 1) * 0.1  # standard error of two values: half their distance
+    assert_allclose([row["difference"], row["low"], row["high"]], [0.2, 0.2 - reach, 0.2 + reach])
+    low, high = stats.ttest_1samp([0.1, 0.3], 0).confidence_interval()
+    assert_allclose([row["low"], row["high"]], [low, high])
+
+
+def test_two_questions_are_both_counted_and_one_has_no_interval() -> None:
+    row = compared(np.array([[0.1, 0.3]]))
+    assert_allclose([row["low"], row["high"]], stats.ttest_1samp([0.1, 0.3], 0).confidence_interval())
+    with pytest.raises(ValueError, match="one question has no interval"):
+        compared(np.array([[0.1], [0.2]]))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_difference_and_effect_have_the_sign_of_first_minus_second(sign: int) -> None:
+    row = compared(sign * np.random.default_rng(0).normal(0.3, 0.1, (2, 50)))
+    assert sign * row["difference"] > 0.2
+    assert sign * row["effect"] > 2
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["low"] * row["high"] > 0
+
+
 @pytest.mark.parametrize("seed_spread", [0, 0.5, 2])
 def test_the_interval_covers_the_truth_however_much_seeds_vary(seed_spread: float) -> None:
     """seed_spread: standard deviation between seeds, in standard errors over questions."""
@@ -92,7 +118,7 @@ def test_the_interval_covers_the_truth_however_much_seeds_vary(seed_spread: floa
     covered = 0
     for _ in range(200):
         questions, seeds = rng.normal(0, 1, (1, 100)), rng.normal(0, 0.1 * seed_spread, (3, 1))
-        row = interval(*tables_of(questions + seeds + rng.normal(0, 0.5, (3, 100))), "figure")
+        row = interval(*tables_of(questions + seeds + rng.normal(0, 0.5, (3, 100))), "Mo mAP")
         covered += row[1] <= 0 <= row[2]
     assert covered / 200 > 0.9  # a percentile bootstrap over three seeds: .89 where seeds vary most
 
@@ -117,14 +143,16 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 def test_an_encoder_without_seeds_is_held_against_each_of_the_other() -> None:
     first, second = tables_of(np.random.default_rng(1).normal(0, 1, (3, 40)))
-    assert interval(first, second[:1], "figure") == interval(first, second, "figure")
+    assert interval(first, second[:1], "Mo mAP") == interval(first, second, "Mo mAP")
     with pytest.raises(ValueError, match="3 runs cannot be paired with 2"):
-        interval(first, second[:2], "figure")
+        interval(first, second[:2], "Mo mAP")
+    with pytest.raises(ValueError, match="2 runs cannot be paired with 3"):
+        interval(first[:2], second, "Mo mAP")
 
 
 def test_a_strategy_does_not_differ_from_itself() -> None:
     first, _ = tables_of(np.random.default_rng(0).normal(0, 1, (2, 30)))
-    row = compare(first, first, ["figure"]).loc["figure"]
+    row = compare(first, first, ["Mo mAP"]).loc["Mo mAP"]
     assert row.to_dict() == {"difference": 0, "low": 0, "high": 0, "effect": 0, "p": 1}
 
 
@@ -141,7 +169,26 @@ def test_every_comparison_counts_in_the_correction() -> None:
 def test_other_questions_are_refused() -> None:
     first, second = tables_of(np.zeros((1, 3)))
     with pytest.raises(ValueError, match="not evaluated on the same questions"):
-        compare([first[0], first[0].rename(index={"q0": "x"})], second, ["figure"])
+        compare([first[0], first[0].rename(index={"q0": "x"})], second, ["Mo mAP"])
+
+
+def test_questions_may_come_in_any_order_but_none_may_be_missing() -> None:
+    first, second = tables_of(np.random.default_rng(0).normal(0, 1, (2, 9)))
+    shuffled = [table.sample(frac=1, random_state=seed) for seed, table in enumerate(second)]
+    assert interval(first, shuffled, "Mo mAP") == interval(first, second, "Mo mAP")
+    for side in ([first[0], first[1][1:]], [first[0].mask(first[0] > 1), first[1]]):
+        with pytest.raises(ValueError, match="not evaluated on the same questions"):
+            interval(side, second, "Mo mAP")
+        with pytest.raises(ValueError, match="not evaluated on the same questions"):
+            interval(second, side, "Mo mAP")
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_p_is_between_its_bounds_and_blind_to_sign_and_scale(values: list[float]) -> None:
+    differences = np.array(values)
+    p = randomisation_test(differences)
+    assert 1 / (1 + RESAMPLES) <= p <= 1
+    assert p == randomisation_test(-differences) == randomisation_test(4 * differences)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
