@@ -3,79 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import pandas as pd
 
 from hybridnb.measures import significance
+from hybridnb.measures.catalogue import MEASURES
 from hybridnb.report import published, tables
+from hybridnb.report.published import HYBRID
+from hybridnb.report.tables import CROSS, MONO
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
+from hybridnb.training.batching import Strategy
 
-MONO, CROSS, HYBRID = published.STRATEGIES.values()
 MARGIN = 0.005
 """mAP within which two strategies are "level"."""
 HELD, NOT_HELD, OPEN = "held", "not held", "cannot be said"
+SETTINGS = {"xquad-r": (110, 11), "mlqa-r": (42, 7)}
+"""Benchmark -> ordered pairs of languages, merged pools, as the paper counts them."""
 
-Contributions = Mapping[str, Sequence[pd.DataFrame]]
-"""strategy -> `significance.question_values` of its runs."""
+Values = Mapping[str, Sequence[pd.DataFrame]]
+"""Strategy -> `significance.question_values` of its runs, a table a run."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper, what the runs say of it, and the numbers that say so."""
+
+    text: str
+    verdict: str
+    evidence: str
 
 
 def table(
     study: Study,
     finished: Sequence[Run],
     swept: Sequence[Run],
-    added: Mapping[str, Contributions],
+    values: Mapping[str, Values],
     leaked: Mapping[str, Mapping[str, int]],
 ) -> pd.DataFrame:
-    """Every claim with its verdict and evidence, one a row.
+    """Every claim with its verdict and evidence.
 
-    finished, swept: the study's main runs, and those of its sweeps on its first benchmark. added: benchmark ->
-    `contributions` of the main runs. leaked: see `leaks`.
+    Args:
+        study: whose runs they are.
+        finished: its main runs, evaluated on all of its benchmarks.
+        swept: those of its sweeps on its first benchmark.
+        values: benchmark -> `question_values` of the main runs.
+        leaked: see `leaks`.
+
+    Returns:
+        Index claim; verdict, evidence.
     """
-    first = study.benchmarks[0]
-    unseen_languages = {
+    unseen = {
         benchmark: languages
         for benchmark in study.benchmarks
         if (languages := tables.unseen_languages(finished, benchmark))
     }
-    unseen = {
-        benchmark: contributions(finished, benchmark, languages)
-        for benchmark, languages in unseen_languages.items()
+    of_unseen = {
+        benchmark: question_values(finished, benchmark, languages) for benchmark, languages in unseen.items()
     }
     level = ["Mo mAP", "Cr mAP"]
-    made = {
-        "hybrid is best in multilingual retrieval": ahead(added, ["Mul mAP"]),
-        "hybrid is at least level in monolingual and cross-lingual retrieval": ahead(
-            added, level, margin=MARGIN
+    claims = [
+        ahead("hybrid is best in multilingual retrieval", values, ["Mul mAP"]),
+        ahead(
+            "hybrid is at least level in monolingual and cross-lingual retrieval",
+            values,
+            level,
+            margin=MARGIN,
         ),
-        "hybrid beats both baselines in all three tasks, from either initialisation": one_encoder(
-            ahead(added, [*level, "Mul mAP"])
+        one_encoder(
+            ahead(
+                "hybrid beats both baselines in all three tasks, from either initialisation",
+                values,
+                [*level, "Mul mAP"],
+            )
         ),
-        "hybrid has much less language bias than monolingual batches": less_bias(added),
-        **{
-            f"hybrid is ahead of {other} in multilingual retrieval for languages unseen in fine-tuning": ahead(
-                unseen, ["Mul mAP"], [other], languages=unseen_languages
+        less_bias("hybrid has much less language bias than monolingual batches", values),
+        *(
+            ahead(
+                f"hybrid is ahead of {other} in multilingual retrieval for languages unseen in fine-tuning",
+                of_unseen,
+                ["Mul mAP"],
+                [other],
+                languages=unseen,
             )
             for other in (MONO, CROSS)
-        },
-        "alpha from .4 to .6 makes little difference": alphas([*finished, *swept], first),
-        "110 and 11 settings on XQuAD-R, 42 and 7 on MLQA-R": settings(dict.fromkeys(added, finished[0])),
-        "evaluation data is never seen in training": leaks(leaked, study.encoder.model),
-    }
-    rows = [(claim, verdict, evidence) for claim, (verdict, evidence) in made.items()]
-    return pd.DataFrame(rows, columns=["claim", "verdict", "evidence"]).set_index("claim")
+        ),
+        alphas("alpha from .4 to .6 makes little difference", [*finished, *swept], study.benchmarks[0]),
+        settings("110 and 11 settings on XQuAD-R, 42 and 7 on MLQA-R", dict.fromkeys(values, finished[0])),
+        leaks("evaluation data is never seen in training", leaked, study.encoder.model),
+    ]
+    return pd.DataFrame(map(asdict, claims)).rename(columns={"text": "claim"}).set_index("claim")
 
 
-def one_encoder(judged: tuple[str, str]) -> tuple[str, str]:
-    """A claim about two encoders, judged on one: it can fail, but not hold."""
-    found, evidence = judged
-    return (found if found == NOT_HELD else OPEN), f"one encoder only: {evidence}"
-
-
-def contributions(
+def question_values(
     runs: Sequence[Run], benchmark: str, query_languages: Sequence[str] | None = None
-) -> Contributions:
-    """strategy -> what each question adds to the figures, a table a run; of queries in these languages only."""
+) -> Values:
+    """What each question adds to every measure, of queries in these languages only (left out: all)."""
     result: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
         ranks = run.ranks(benchmark)
@@ -86,32 +111,13 @@ def contributions(
 
 
 def verdict(low: float, high: float, margin: float = 0.0) -> str:
-    """Whether a difference with this interval is above -margin: surely, surely not, or neither."""
-    return HELD if low > -margin else NOT_HELD if high < -margin else OPEN
+    """Whether a difference with this interval is above -margin: surely, surely not, or neither.
 
-
-def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
-    """Hybrid minus X-X-mono and X-Y at every share of the data, of one seed, as text with 95 % intervals.
-
-    Index (share, against); a column a figure. The intervals are over questions: of these encoders.
+    Example:
+        >>> verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)
+        ('held', 'not held', 'cannot be said')
     """
-    of_share: dict[float, list[Run]] = {}
-    for run in runs:
-        if run.seed == seed:
-            of_share.setdefault(run.share, []).append(run)
-    rows = {}
-    for share, trained in sorted(of_share.items()):
-        added = contributions(trained, benchmark)
-        for other in (MONO, CROSS):
-            if {HYBRID, other} <= set(added):
-                texts = {}
-                for figure in ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"):
-                    ends = significance.interval(added[HYBRID], added[other], figure)
-                    digits = 0 if figure == "rank distance" else 3
-                    texts[figure] = "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
-                rows[f"{share:g}", other] = texts
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["share", "against"])
+    return HELD if low > -margin else NOT_HELD if high < -margin else OPEN
 
 
 def overall(verdicts: Sequence[str]) -> str:
@@ -121,90 +127,154 @@ def overall(verdicts: Sequence[str]) -> str:
     return HELD if verdicts and set(verdicts) == {HELD} else OPEN
 
 
+class _Comparison(NamedTuple):
+    """Hybrid minus another strategy; sorted, what is worst for hybrid comes first."""
+
+    difference: float
+    verdict: str
+    shown: str
+
+
 def ahead(
-    by_benchmark: Mapping[str, Contributions],
-    figures: Sequence[str],
+    text: str,
+    by_benchmark: Mapping[str, Values],
+    labels: Sequence[str],
     against: Sequence[str] = (MONO, CROSS),
     margin: float = 0.0,
     languages: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[str, str]:
-    """(verdict, evidence) of: hybrid is ahead of these strategies, or behind by less than the margin, everywhere.
+) -> Claim:
+    """Hybrid is ahead of these strategies, or behind by less than the margin, everywhere.
 
     Held if every 95 % interval says so (intersection-union test); not held if one says the contrary at a confidence
     corrected for the number of comparisons (Bonferroni). The evidence is the comparison that is worst for hybrid,
-    with the paper's differences there. languages: benchmark -> query languages, where it is about these only.
+    with the paper's differences there.
+
+    Args:
+        text: of the claim.
+        by_benchmark: benchmark -> `question_values`.
+        labels: of measures of which more is better.
+        against: the other strategies.
+        margin: how far behind is still level.
+        languages: benchmark -> query languages, where it is about these only.
     """
+    compared = [
+        (benchmark, other, label) for benchmark in by_benchmark for other in against for label in labels
+    ]
     rows = []
-    compared = [(b, o, f) for b in by_benchmark for o in against for f in figures]
-    for benchmark, other, figure in compared:
-        runs = by_benchmark[benchmark][HYBRID], by_benchmark[benchmark][other]
-        difference, low, high = significance.interval(*runs, figure)
-        _, _, corrected_high = significance.interval(*runs, figure, comparisons=len(compared))
-        found = verdict(low, corrected_high, margin)
-        text = f"{benchmark}, {figure} against {other}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-        rows.append(
-            (difference, found, text + printed(benchmark, figure, other, (languages or {}).get(benchmark)))
-        )
+    for benchmark, other, label in compared:
+        hybrid, others = by_benchmark[benchmark][HYBRID], by_benchmark[benchmark][other]
+        difference, low, high = significance.interval(hybrid, others, label)
+        _, _, corrected_high = significance.interval(hybrid, others, label, comparisons=len(compared))
+        shown = f"{benchmark}, {label} against {other}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        shown += printed(benchmark, label, other, (languages or {}).get(benchmark))
+        rows.append(_Comparison(difference, verdict(low, corrected_high, margin), shown))
     if not rows:
-        return OPEN, "no such languages"
-    verdicts = [verdict for _, verdict, _ in rows]
+        return Claim(text, OPEN, "no such languages")
+    verdicts = [row.verdict for row in rows]
     count = f"{verdicts.count(HELD)} of {len(rows)} surely so, {verdicts.count(NOT_HELD)} surely not; least: "
-    _, _, least = min(rows)
-    return overall(verdicts), (count if len(rows) > 1 else "") + least
+    return Claim(text, overall(verdicts), (count if len(rows) > 1 else "") + min(rows).shown)
 
 
-def printed(benchmark: str, figure: str, other: str, languages: Sequence[str] | None = None) -> str:
+def printed(benchmark: str, label: str, other: str, languages: Sequence[str] | None = None) -> str:
     """What the paper printed for hybrid minus another strategy, for each of its encoders."""
     table = published.headline(benchmark, languages)
-    if figure not in table:
+    if label not in table:
         return ""
-    by_encoder = table[figure].unstack()
+    by_encoder = table[label].unstack()
     differences = by_encoder[published.PRINTED_AS[HYBRID]] - by_encoder[published.PRINTED_AS[other]]
     shown = ", ".join(f"{str(encoder).split()[0]} {value:+.3f}" for encoder, value in differences.items())
     return f" (the paper: {shown})"
 
 
-def less_bias(by_benchmark: Mapping[str, Contributions]) -> tuple[str, str]:
-    """(verdict, evidence) of: much less language bias than monolingual batches.
+def one_encoder(claim: Claim) -> Claim:
+    """A claim about two encoders, judged on one: it can fail, but not hold."""
+    found = NOT_HELD if claim.verdict == NOT_HELD else OPEN
+    return replace(claim, verdict=found, evidence=f"one encoder only: {claim.evidence}")
+
+
+def less_bias(text: str, by_benchmark: Mapping[str, Values]) -> Claim:
+    """Hybrid has much less language bias than monolingual batches.
 
     Much: a lower rank distance by at least the smallest share that the paper printed on any of its encoders
     and these benchmarks.
     """
-    shares: list[float] = []
+    label = "rank distance"
+    reductions: list[float] = []
     for benchmark in by_benchmark:
-        printed = published.headline(benchmark)["rank distance"].unstack()
-        shares.extend(1 - printed["hybrid"] / printed[MONO])
-    much = min(shares)
+        distance = published.headline(benchmark)[label].unstack()
+        reductions.extend(1 - distance[published.PRINTED_AS[HYBRID]] / distance[published.PRINTED_AS[MONO]])
+    much = min(reductions)
     verdicts, evidence = [], []
-    for benchmark, of_strategy in by_benchmark.items():
-        runs = of_strategy[HYBRID], of_strategy[MONO]
-        mono = pd.concat([table["rank distance"] for table in of_strategy[MONO]]).mean()
-        lower, high, low = (-end / mono for end in significance.interval(*runs, "rank distance"))
-        _, corrected, _ = significance.interval(*runs, "rank distance", comparisons=len(by_benchmark))
-        verdicts.append(verdict(low - much, -corrected / mono - much))
-        evidence.append(f"{benchmark}: {lower:.0%} lower [{low:.0%}, {high:.0%}]")
-    return overall(verdicts), "; ".join(evidence) + f"; the paper's smallest is {much:.0%}"
+    for benchmark, values in by_benchmark.items():
+        hybrid, mono = values[HYBRID], values[MONO]
+        level = pd.concat([of_run[label] for of_run in mono]).mean()
+        # a change is of ranks and negative; a reduction is a share of X-X-mono's distance, so its ends swap
+        change, low, high = significance.interval(hybrid, mono, label)
+        least, most = -high / level, -low / level
+        _, corrected_low, _ = significance.interval(hybrid, mono, label, comparisons=len(by_benchmark))
+        verdicts.append(verdict(least - much, -corrected_low / level - much))
+        evidence.append(f"{benchmark}: {-change / level:.0%} lower [{least:.0%}, {most:.0%}]")
+    return Claim(text, overall(verdicts), f"{'; '.join(evidence)}; the paper's smallest is {much:.0%}")
 
 
-def settings(runs: Mapping[str, Run]) -> tuple[str, str]:
-    """(verdict, evidence) of: 110 cross-lingual and 11 multilingual settings on XQuAD-R, 42 and 7 on MLQA-R."""
-    wanted = {"xquad-r": (110, 11), "mlqa-r": (42, 7)}
+def alphas(text: str, runs: Sequence[Run], benchmark: str) -> Claim:
+    """Alpha .4 to .6 is about equal, in multilingual mAP.
+
+    Held if the intervals of .4 and .6 against .5 lie within the margin, not held if one lies outside; open with
+    fewer than two seeds of them, for seeds differ too.
+    """
+    label = "Mul mAP"
+    by_alpha = tables.by_alpha(runs, benchmark).groupby("alpha")[label].mean()
+    shown = ", ".join(f"{alpha:g}: {value:.3f}" for alpha, value in by_alpha.items())
+    evidence = f"{benchmark}, multilingual mAP at alpha {shown} (means over seeds)"
+    names = {alpha: str(Strategy("hybrid", alpha)) for alpha in (0.4, 0.5, 0.6)}
+    of_alpha = {
+        alpha: {run.seed: run for run in runs if run.strategy == name and run.share == 1}
+        for alpha, name in names.items()
+    }
+    seeds = sorted(set.intersection(*map(set, of_alpha.values())))
+    if len(seeds) < 2:
+        return Claim(text, OPEN, f"{evidence}; {len(seeds) or 'no'} seed of .4, .5 and .6")
+    values = {
+        alpha: question_values([by_seed[seed] for seed in seeds], benchmark)[names[alpha]]
+        for alpha, by_seed in of_alpha.items()
+    }
+    found = []
+    for alpha in (0.4, 0.6):
+        _, low, high = significance.interval(values[alpha], values[0.5], label, comparisons=2)
+        is_outside = low > MARGIN or high < -MARGIN
+        found.append(NOT_HELD if is_outside else HELD if low > -MARGIN and high < MARGIN else OPEN)
+    return Claim(text, overall(found), evidence)
+
+
+def settings(text: str, runs: Mapping[str, Run]) -> Claim:
+    """The benchmarks have as many cross-lingual and multilingual settings as the paper counts.
+
+    Args:
+        text: of the claim.
+        runs: benchmark -> any run evaluated on it.
+    """
     found = {}
     for benchmark, run in runs.items():
         pools = run.ranks(benchmark)[["task", "query_language", "candidate_language"]].drop_duplicates()
-        count = pools["task"].value_counts()
-        found[benchmark] = (int(count["crosslingual"]), int(count["multilingual"]))
-    same = all(found[benchmark] == wanted[benchmark] for benchmark in found)
-    missing = OPEN if set(found) != set(wanted) else HELD
+        found[benchmark] = (
+            int((pools["task"] == "crosslingual").sum()),
+            int((pools["task"] == "multilingual").sum()),
+        )
+    same = all(counts == SETTINGS.get(benchmark) for benchmark, counts in found.items())
     evidence = "; ".join(f"{benchmark}: {pairs} and {merged}" for benchmark, (pairs, merged) in found.items())
-    return (missing if same else NOT_HELD), evidence
+    return Claim(text, NOT_HELD if not same else HELD if set(found) == set(SETTINGS) else OPEN, evidence)
 
 
-def leaks(found: Mapping[str, Mapping[str, int]], encoder: str) -> tuple[str, str]:
-    """(verdict, evidence) of: evaluation data was never seen in training.
+def leaks(text: str, found: Mapping[str, Mapping[str, int]], encoder: str) -> Claim:
+    """Evaluation data was never seen in training.
 
-    found: benchmark -> exact and near duplicates of it in the training corpus (recorded by `record`). Of what an
-    encoder saw before it was fine-tuned nothing is known, so the claim is never more than open.
+    Of what an encoder saw before it was fine-tuned nothing is known, so the claim is never more than open.
+
+    Args:
+        text: of the claim.
+        found: benchmark -> exact and near duplicates of it in the training corpus (`recording.recorded_leaks`).
+        encoder: its name.
     """
     counts = "; ".join(
         f"{benchmark}: {values['exact']} exact and {values['near']} near duplicates in the training corpus"
@@ -212,27 +282,35 @@ def leaks(found: Mapping[str, Mapping[str, int]], encoder: str) -> tuple[str, st
     )
     leaked = any(values["exact"] for values in found.values())
     before = f"what {encoder} was trained on before cannot be checked here"
-    return (NOT_HELD if leaked else OPEN), f"{counts or 'not searched'}; {before}"
+    return Claim(text, NOT_HELD if leaked else OPEN, f"{counts or 'not searched'}; {before}")
 
 
-def alphas(runs: Sequence[Run], benchmark: str) -> tuple[str, str]:
-    """(verdict, evidence) of: alpha .4 to .6 about equal, in multilingual mAP.
+def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
+    """Hybrid minus X-X-mono and X-Y at every fraction of the data, of one seed, as text with 95 % intervals.
 
-    Held if the intervals of .4 and .6 against .5 lie within the margin, not held if one lies outside; open with
-    fewer than two seeds of them, for seeds differ too.
+    The intervals are over questions: of these encoders.
+
+    Returns:
+        Index (fraction, against), a column a measure of `tables.MAIN`.
     """
-    by_alpha = tables.by_alpha(runs, benchmark).groupby("alpha")["Mul mAP"].mean()
-    shown = ", ".join(f"{alpha:g}: {value:.3f}" for alpha, value in by_alpha.items())
-    evidence = f"{benchmark}, multilingual mAP at alpha {shown} (means over seeds)"
-    seeds = {
-        alpha: {run.seed: run for run in runs if run.strategy == f"hybrid({alpha})" and run.share == 1}
-        for alpha in (0.4, 0.5, 0.6)
-    }
-    shared = sorted(set.intersection(*map(set, seeds.values())))
-    if len(shared) < 2:
-        return OPEN, f"{evidence}; {len(shared) or 'no'} seed of .4, .5 and .6"
-    added = {a: contributions([seeds[a][s] for s in shared], benchmark)[f"hybrid({a})"] for a in seeds}
-    ends = [significance.interval(added[a], added[0.5], "Mul mAP", 2)[1:] for a in (0.4, 0.6)]
-    if all(low > -MARGIN and high < MARGIN for low, high in ends):
-        return HELD, evidence
-    return (NOT_HELD if any(low > MARGIN or high < -MARGIN for low, high in ends) else OPEN), evidence
+    of_fraction: dict[float, list[Run]] = {}
+    for run in runs:
+        if run.seed == seed:
+            of_fraction.setdefault(run.share, []).append(run)
+    rows = {}
+    for fraction, trained in sorted(of_fraction.items()):
+        values = question_values(trained, benchmark)
+        for other in (MONO, CROSS):
+            if {HYBRID, other} <= set(values):
+                rows[f"{fraction:g}", other] = {
+                    label: _with_interval(label, values[HYBRID], values[other]) for label in tables.MAIN
+                }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis(["fraction", "against"])
+
+
+def _with_interval(label: str, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> str:
+    """ "-0.004 [-0.013, +0.005]" """
+    ends = significance.interval(first, second, label)
+    difference, low, high = (MEASURES[label].format(end, "+") for end in ends)
+    return f"{difference} [{low}, {high}]"

@@ -1,4 +1,7 @@
-"""Every figure, one function each. They draw tables from `hybridnb.tables` and return a matplotlib figure."""
+"""Every figure, one function each. They draw what `report.tables` makes and return a matplotlib figure.
+
+Where there is nothing to draw, because a benchmark lacks a task or a study the runs, the figure says so.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hybridnb.measures.catalogue import MEASURES
 from hybridnb.places import FIGURES
+from hybridnb.report.tables import MAIN, TASK_NAMES
 from hybridnb.study.settings import NOT_TRAINED
 
 COLOURS = sns.color_palette("colorblind")
 GREY = (0.6, 0.6, 0.6)
-TASKS = {"Mo mAP": "monolingual", "Cr mAP": "cross-lingual", "Mul mAP": "multilingual"}
 
 
 def style() -> None:
@@ -48,77 +52,103 @@ def palette(strategies: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     return {NOT_TRAINED: GREY, **colours} if NOT_TRAINED in strategies else colours
 
 
+def nothing(why: str) -> Figure:
+    """A figure of one line, in the place of one that cannot be drawn."""
+    figure = plt.figure(figsize=(11, 0.6))
+    figure.text(0.01, 0.5, why, va="center")
+    return figure
+
+
 def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
-    """mAP of the three tasks, and rank distance, by strategy; dots are seeds. pool: candidates in all."""
+    """mAP of the tasks there are, and a panel for each measure of language bias, by strategy; dots are seeds.
+
+    Args:
+        scores: of `tables.scores`.
+        pool: candidates in all.
+    """
     colours = palette(scores["strategy"].tolist())
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 1.35], layout="constrained")
-    tasks = [column for column in TASKS if column in scores]
-    long = scores.melt(["strategy", "seed"], tasks, "task", "mAP").replace({"task": TASKS})
-    scores = scores if "rank distance" in scores else scores.assign(**{"rank distance": float("nan")})
-    for axes, table, x, y in (
-        (left, long, "task", "mAP"),
-        (right, scores.assign(all=""), "all", "rank distance"),
-    ):
-        sns.barplot(
-            table, x=x, y=y, hue="strategy", ax=axes, palette=colours, errorbar=None, legend=axes is left
-        )
+    shown = {label: measure for label, measure in MAIN.items() if label in scores}
+    tasks = {label: TASK_NAMES[m.task] for label, m in shown.items() if m.name == "map"}
+    bias = [label for label, measure in shown.items() if measure.between_languages]
+    figure, grid = plt.subplots(
+        1, 1 + len(bias), figsize=(7.6 + 3.4 * len(bias), 4), width_ratios=[3, *[1.35] * len(bias)],
+        layout="constrained", squeeze=False,
+    )  # fmt: skip
+    long = scores.melt(["strategy", "seed"], list(tasks), "task", "mAP").replace({"task": tasks})
+    panels = [(long, "task", "mAP"), *((scores.assign(all=""), "all", label) for label in bias)]
+    for axes, (table, x, y) in zip(grid[0], panels, strict=True):
+        is_left = axes is grid[0][0]
+        sns.barplot(table, x=x, y=y, hue="strategy", ax=axes, palette=colours, errorbar=None, legend=is_left)
         if scores["seed"].nunique() > 1:
             sns.stripplot(
                 table, x=x, y=y, hue="strategy", dodge=True, ax=axes, legend=False,
                 palette=["0.15"] * len(colours), size=4, jitter=False,
             )  # fmt: skip
-        axes.set_xlabel("")
+        digits = MEASURES[next(iter(tasks), y) if is_left else y].digits
         for bars in axes.containers:
-            axes.bar_label(bars, fmt="%.3f" if axes is left else "%.0f", fontsize=9, padding=3)
+            axes.bar_label(bars, fmt=f"%.{digits}f", fontsize=9, padding=3)
+        axes.set_xlabel("")
+        if not is_left:
+            better = "higher" if MEASURES[y].higher_is_better else "lower"
+            axes.set(title=f"Language bias: {better} is better", ylabel=f"{y} (of {pool:,} candidates)")
+            axes.margins(y=0.12)
+    left = grid[0][0]
     left.set(ylim=(0, 1.08), title="Retrieval: higher is better")
     handles, labels = left.get_legend_handles_labels()
     left.get_legend().remove()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(colours), frameon=False)
-    right.set(title="Language bias: lower is better", ylabel=f"rank distance (of {pool:,} candidates)")
-    right.margins(y=0.12)
     sns.despine(figure)
     return figure
 
 
-def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series) -> Figure:
-    """mAP of the three tasks, and rank distance, over a setting; one line a strategy where there is such a column.
+def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float]) -> Figure:
+    """mAP of the tasks, and language bias, over a setting; one line a strategy where there is such a column.
 
-    table: columns `x`, seed, those of `tables.HEADLINE`, a row a run; a bar is the range between seeds. reference:
-    the encoder without fine-tuning, named above each panel, for it may lie far outside.
+    Args:
+        table: columns `x`, seed, labels of measures, a row a run; a bar is the range between seeds.
+        x: "alpha" or "fraction".
+        title: of the figure.
+        reference: label -> value of the encoder without fine-tuning, named above each panel, for it may lie far
+            outside.
     """
-    columns = [*TASKS, "rank distance"]
-    figure, axes = plt.subplots(1, len(columns), figsize=(13, 3.6), layout="constrained")
+    shown = [label for label in MAIN if label in table]
+    if table.empty or not shown:
+        return nothing(f"{title}: there are no runs at several values of {x}.")
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=(3.25 * len(shown), 3.6), layout="constrained", squeeze=False
+    )
     colours = palette(table["strategy"].tolist()) if "strategy" in table else None
     ticks = sorted(table[x].unique())
-    for n, (panel, column) in enumerate(zip(axes, columns, strict=True)):
+    for panel, label in zip(axes[0], shown, strict=True):
+        measure = MEASURES[label]
+        is_last = panel is axes[0][-1]
         sns.lineplot(
-            table, x=x, y=column, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
-            errorbar=("pi", 100), err_style="bars", err_kws={"capsize": 3},
-            legend=bool(colours) and n == len(columns) - 1,
+            table, x=x, y=label, hue="strategy" if colours else None, palette=colours, marker="o", ax=panel,
+            errorbar=("pi", 100), err_style="bars", err_kws={"capsize": 3}, legend=bool(colours) and is_last,
         )  # fmt: skip
-        if x == "share":
+        if x == "fraction":
             panel.set_xscale("log", base=2)
         panel.set_xticks(ticks, [f"{value:g}" for value in ticks], rotation=45 if len(ticks) > 5 else 0)
-        digits = 0 if column == "rank distance" else 3
-        panel.set(xlabel="", ylabel="" if n else "mAP")
-        panel.set_title(
-            f"{TASKS.get(column, column)}\n({NOT_TRAINED}: {reference[column]:,.{digits}f})", fontsize=11
-        )
+        name = TASK_NAMES[measure.task] if measure.name == "map" else label
+        panel.set(xlabel="", ylabel="mAP" if panel is axes[0][0] and measure.name == "map" else "")
+        panel.set_title(f"{name}\n({NOT_TRAINED}: {measure.format(reference[label], ',')})", fontsize=11)
     if colours:
-        sns.move_legend(axes[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+        sns.move_legend(axes[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     figure.suptitle(title)
-    figure.supxlabel("share of the training documents" if x == "share" else x, fontsize=12)
+    figure.supxlabel("fraction of the training documents" if x == "fraction" else x, fontsize=12)
     sns.despine(figure)
     return figure
 
 
 def differences(table: pd.DataFrame, title: str) -> Figure:
-    """Differences with their intervals (`significance.against`), a panel a figure, a row a strategy.
+    """Differences with their intervals (`significance.against`), a panel a measure, a row a strategy.
 
     Filled: p (corrected) below .05, and 0 outside the interval. The encoder without fine-tuning is left out: it
     lies so far away that no other difference could be seen.
     """
     table = table[table["against"] != NOT_TRAINED]
+    if table.empty:
+        return nothing(f"{title}: there are no others.")
     names = list(dict.fromkeys(table["figure"]))
     figure, axes = plt.subplots(
         1, len(names), figsize=(3.2 * len(names), 1 + 0.55 * table["against"].nunique()),
@@ -167,6 +197,8 @@ def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Fig
 
 def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> Figure:
     """Query language x candidate language, values from 0 to 100; one panel a strategy, one colour bar."""
+    if not tables:
+        return nothing(f"{label}: there are no such pairs of languages.")
     figure, panels = _panels(len(tables), 4.6, 4.6, sharey=True)
     for panel, (strategy, table) in zip(panels, tables.items(), strict=True):
         sns.heatmap(
@@ -182,7 +214,9 @@ def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> F
 
 
 def language_bars(table: pd.DataFrame, ylabel: str, title: str, unseen: Sequence[str] = ()) -> Figure:
-    """A metric by query language and strategy (`tables.by_language`), mean over seeds; unseen ones starred."""
+    """A measure by query language and strategy (`tables.by_language`), mean over seeds; unseen ones starred."""
+    if table.empty:
+        return nothing(f"{title}: {ylabel} is not defined on this benchmark.")
     table = table.assign(
         language=[f"{code}*" if code in unseen else code for code in table["query_language"]]
     )
@@ -207,6 +241,8 @@ def validation_curves(histories: pd.DataFrame) -> Figure:
         "validation_cross": "validation, cross-lingual batches",
     }
     kinds = {column: title for column, title in kinds.items() if column in histories}
+    if not kinds:
+        return nothing("There are no losses: nothing was trained.")
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4 * len(kinds), 3.4), layout="constrained", squeeze=False
     )

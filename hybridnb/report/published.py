@@ -1,82 +1,138 @@
-"""The figures of the paper (arXiv 2408.10536, Tables 3-8, 12 and 13), to stand beside ours."""
+"""The paper's results (arXiv 2408.10536, Tables 3-8, 12 and 13), to stand beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridnb.places import HOME
-from hybridnb.report.tables import HEADLINE, as_text, by_language, scores, with_spread
+from hybridnb.report.tables import CROSS, HEADLINE, MAIN, MONO, as_text, by_language, scores, with_spread
+from hybridnb.retrieval.ranks_table import TASKS
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 
 FILE = HOME / "data" / "published.csv"
-STRATEGIES = {"X-X-mono": "X-X-mono", "X-Y": "X-Y", "hybrid": "hybrid(0.5)"}
-"""The paper's names -> ours."""
-
-PRINTED_AS = {ours: theirs for theirs, ours in STRATEGIES.items()}
+COLUMNS = ["dataset", "model", "strategy", "task", "language", "metric", "value"]
+HYBRID = "hybrid(0.5)"
+PRINTED_AS = {MONO: "X-X-mono", CROSS: "X-Y", HYBRID: "hybrid"}
+"""Our names of the paper's strategies -> its own."""
 
 ENCODERS = {"xlm-r": "XLM-R (paper)", "labse": "LaBSE (paper)"}
 
 
-def results() -> pd.DataFrame:
-    """dataset, model, strategy, task, language, metric, value; language `mean` is the printed mean."""
-    return pd.read_csv(FILE)
+def results(file: Path = FILE) -> pd.DataFrame:
+    """What the paper printed.
+
+    Args:
+        file: data/published.csv.
+
+    Returns:
+        dataset, model, strategy, task, language, metric, value; language `mean` is the printed mean.
+
+    Raises:
+        ValueError: the file is damaged; names it and the line.
+    """
+    restore = "restore it from the repository"
+    try:
+        table = pd.read_csv(file, keep_default_na=False, encoding="utf-8")
+    except ValueError as error:  # so are pandas' own, and a wrong encoding
+        raise ValueError(f"{file}: not a table ({' '.join(str(error).split())}); {restore}") from None
+    if list(table) != COLUMNS:
+        raise ValueError(f"{file}: columns are {list(table)}, not {COLUMNS}; {restore}")
+    value = pd.to_numeric(table["value"], errors="coerce")
+    faults = {
+        "unknown task": ~table["task"].isin(TASKS),
+        "unknown model": ~table["model"].isin(ENCODERS),
+        "unknown strategy": ~table["strategy"].isin(PRINTED_AS.values()),
+        "value is no finite number of 0 or more": ~(np.isfinite(value) & (value >= 0)),
+        "it repeats an earlier line": table.duplicated(COLUMNS[:-1]),
+    }
+    for fault, rows in faults.items():
+        if rows.any():
+            line = int(rows.to_numpy().argmax()) + 2  # from 1, after the header
+            raise ValueError(f"{file}, line {line}: {fault}; {restore}")
+    return table.assign(value=value)
 
 
 def headline(benchmark: str, languages: Sequence[str] | None = None) -> pd.DataFrame:
-    """The paper's figures on a benchmark: a row an (encoder, strategy), the columns of `tables.HEADLINE`.
+    """The paper's results on a benchmark.
 
-    Empty for a benchmark that the paper does not have. languages: of the queries; left out, all (its printed means).
+    Args:
+        benchmark: by name; empty is returned for one that the paper does not have.
+        languages: of the queries; left out, all (its printed means).
+
+    Returns:
+        Index (encoder, strategy), the labels of `tables.HEADLINE` that it printed; means over the languages.
+
+    Example:
+        >>> headline("xquad-r").loc[("XLM-R (paper)", "hybrid"), ["Mul mAP", "rank distance"]].tolist()
+        [0.5927, 286.6]
     """
     table = results()
     table = table[(table["dataset"] == benchmark) & table["language"].isin(languages or ["mean"])]
-    named = {f"{task} {metric}": name for name, (task, metric) in HEADLINE.items()}
-    figure = (table["task"] + " " + table["metric"]).map(named)
-    table = table.assign(figure=figure, encoder=table["model"].map(ENCODERS)).dropna(subset="figure")
-    rows = table.pivot_table(index=["encoder", "strategy"], columns="figure", values="value")
-    order = [name for name in HEADLINE if name in rows]
+    labels = {f"{measure.task} {measure.name}": label for label, measure in HEADLINE.items()}
+    label = (table["task"] + " " + table["metric"]).map(labels)
+    table = table.assign(label=label, encoder=table["model"].map(ENCODERS)).dropna(subset="label")
+    rows = table.pivot_table(index=["encoder", "strategy"], columns="label", values="value")
+    order = [label for label in HEADLINE if label in rows]
     return rows.sort_index(level="encoder", ascending=False, sort_remaining=False)[order]
 
 
-def compares_with(study: Study) -> bool:
-    """Whether a study has what the report shows: the paper's strategies beside the encoder as it is, sweeps, and
-    only benchmarks of which the paper printed the rank distance.
+def lacking(study: Study) -> list[str]:
+    """What a study lacks of what the report shows, a few words each; empty where it can stand beside the paper.
+
+    That is: the paper's strategies beside the encoder as it is, sweeps, and only benchmarks of which the paper
+    printed the rank distance.
     """
-    return (
-        {*STRATEGIES.values()} <= {*study.strategies}
-        and study.baseline
-        and bool(study.sweeps)
-        and all("rank distance" in headline(benchmark) for benchmark in study.benchmarks)
-    )
+    benchmarks = [name for name in study.benchmarks if "rank distance" not in headline(name)]
+    return [
+        *(f"strategy {name}" for name in PRINTED_AS if name not in study.strategies),
+        *([] if study.baseline else ["a baseline (baseline = true)"]),
+        *([] if study.sweeps else ["sweeps"]),
+        *(f"results of the paper on {name}" for name in benchmarks),
+    ]
+
+
+def compares_with(study: Study) -> bool:
+    """Whether a study can stand beside the paper (see `lacking`)."""
+    return not lacking(study)
 
 
 def beside_ours(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """The runs' figures on a benchmark and the paper's below them, as text; index (encoder, strategy)."""
+    """The runs' headline measures on a benchmark and the paper's below them, as text; index (encoder, strategy)."""
     ours = with_spread(scores(runs, benchmark))
-    name = f"{runs[0].info['model']['name']} (ours)"
-    parts = [pd.concat({name: ours}, names=["encoder"]), as_text(headline(benchmark))]
+    parts = [pd.concat({_ours(runs): ours}, names=["encoder"]), as_text(headline(benchmark))]
     return pd.concat(parts).fillna("")
 
 
 def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.DataFrame:
     """One strategy by language of the query, ours (mean over seeds) beside the paper's.
 
-    strategy: by our name, one of `STRATEGIES`. Index language; columns (figure, encoder): mAP of the three tasks,
-    cross-lingual ones averaged over candidate languages, and the rank distance.
+    Args:
+        runs: evaluated on the benchmark, of any strategies.
+        benchmark: by name.
+        strategy: by our name, one of `PRINTED_AS`.
+
+    Returns:
+        Index language; columns (label, encoder): the measures of `tables.MAIN`, cross-lingual ones averaged over
+        candidate languages.
     """
-    ours = f"{runs[0].info['model']['name']} (ours)"
     of_strategy = [run for run in runs if run.strategy == strategy]
     table = results()
     table = table[(table["dataset"] == benchmark) & (table["strategy"] == PRINTED_AS[strategy])]
     columns = {}
-    for figure in ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"):
-        task, metric = HEADLINE[figure]
-        rows = by_language(of_strategy, benchmark, task, metric)
-        columns[figure, ours] = rows.groupby("query_language")["value"].mean()
-        printed = table[(table["task"] == task) & (table["metric"] == metric)]
+    for label, measure in MAIN.items():
+        rows = by_language(of_strategy, benchmark, label)
+        columns[label, _ours(runs)] = rows.groupby("query_language")["value"].mean()
+        printed = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
         for model, encoder in ENCODERS.items():
             values = printed[printed["model"] == model].set_index("language")["value"]
-            columns[figure, encoder] = values.drop("mean")
+            columns[label, encoder] = values.drop("mean")
     return pd.DataFrame(columns).rename_axis("language")
+
+
+def _ours(runs: Sequence[Run]) -> str:
+    return f"{runs[0].info['model']['name']} (ours)"

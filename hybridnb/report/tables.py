@@ -1,4 +1,8 @@
-"""Tables of a study, rebuilt from what its runs left on disk."""
+"""Tables of a study, rebuilt from what its runs left on disk. No model is needed, and none is loaded.
+
+Which measures there are, how they are called and printed, and which way is better: `measures.catalogue.MEASURES`. In
+every function `runs` were evaluated on `benchmark`, a name, and `scores` is what `scores` returns.
+"""
 
 from __future__ import annotations
 
@@ -7,100 +11,156 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hybridnb.measures import bias
+from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.metrics_file import unpack
 from hybridnb.study.runs import Run
+from hybridnb.study.settings import NOT_TRAINED
 from hybridnb.training.batching import Strategy
 
-HEADLINE = {
-    "Mo mAP": ("monolingual", "map"),
-    "Cr mAP": ("crosslingual", "map"),
-    "Mul mAP": ("multilingual", "map"),
-    "Mo R@1": ("monolingual", "recall@1"),
-    "Cr R@1": ("crosslingual", "recall@1"),
-    "Mul R@10": ("multilingual", "recall@10"),
-    "rank distance": ("multilingual", "rank_distance"),
+MONO, CROSS = "X-X-mono", "X-Y"
+"""The two strategies that hybrid batches mix, as the paper (arXiv 2408.10536) names them."""
+
+HEADLINE = {label: measure for label, measure in MEASURES.items() if measure.headline}
+"""The paper's measures."""
+
+MAIN = {
+    label: measure
+    for label, measure in HEADLINE.items()
+    if measure.name == "map" or measure.between_languages
 }
-"""The paper's figures: column -> (task, metric). Mo, Cr, Mul: monolingual, cross-lingual, multilingual."""
+"""Those that tests and figures go by: mAP of each task, and language bias."""
+
+TASK_NAMES = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
 
 
-def headline(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The paper's figures of one benchmark, from its part of metrics.json."""
+def headline(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The paper's measures of one benchmark, as far as they are defined on it.
+
+    Args:
+        metrics: the benchmark's part of metrics.json, task -> name -> value.
+
+    Returns:
+        Label -> value.
+
+    Example:
+        >>> headline({"monolingual": {"map": 0.75, "mrr": 0.8}})
+        {'Mo mAP': 0.75}
+    """
     return {
-        column: metrics[task][metric]
-        for column, (task, metric) in HEADLINE.items()
-        if metric in metrics.get(task, {})
+        label: metrics[measure.task][measure.name]
+        for label, measure in HEADLINE.items()
+        if measure.name in metrics.get(measure.task, {})
     }
 
 
-def headline_table(metrics: dict[str, dict[str, dict[str, float]]]) -> pd.DataFrame:
-    """The paper's figures, one row a benchmark, as text for the screen."""
+def headline_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
+    """The paper's measures as text for the screen, one row a benchmark, with a decimal more than elsewhere.
+
+    Args:
+        metrics: metrics.json, benchmark -> task -> name -> value.
+
+    Returns:
+        Index benchmark, a column for each measure that is defined on any of them.
+
+    Example:
+        >>> headline_table({"toy": {"monolingual": {"map": 0.75}}}).loc["toy"].to_dict()
+        {'Mo mAP': '0.7500'}
+    """
     rows = {name: headline(values) for name, values in metrics.items()}
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    text = table.map("{:.4f}".format, na_action="ignore")
-    if "rank distance" in table:
-        text["rank distance"] = table["rank distance"].map("{:.1f}".format, na_action="ignore")
-    return text.fillna("")
+    return as_text(pd.DataFrame.from_dict(rows, orient="index"), more=1)
 
 
 def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """One row a run: strategy, seed and the paper's figures."""
-    rows = [{"strategy": run.strategy, "seed": run.seed, **headline(run.metrics[benchmark])} for run in runs]
-    return pd.DataFrame(rows)
+    """One row a run: strategy, seed and the labels of `HEADLINE` that are defined on the benchmark."""
+    return pd.DataFrame([{**_named(run), **headline(run.metrics[benchmark])} for run in runs])
 
 
-def by_strategy(table: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
-    """Mean (or another statistic) over seeds of `scores`, strategies in their order of appearance."""
-    grouped = table.drop(columns="seed").groupby("strategy", sort=False)
-    return grouped.agg(statistic)
+def by_strategy(scores: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
+    """Mean (or another statistic of pandas) over seeds of `scores`, strategies in their order of appearance."""
+    return scores.drop(columns="seed").groupby("strategy", sort=False).agg(statistic)
 
 
-def with_spread(table: pd.DataFrame) -> pd.DataFrame:
-    """`scores` as text: mean over seeds, and half the range between seeds where there are several."""
-    mean = by_strategy(table)
-    half = (by_strategy(table, "max") - by_strategy(table, "min")) / 2
-    several = table.groupby("strategy", sort=False)["seed"].nunique() > 1
+def with_spread(scores: pd.DataFrame) -> pd.DataFrame:
+    """`scores` as text: the mean over seeds and, where there are several, half the range between them.
+
+    Example:
+        >>> table = pd.DataFrame({"strategy": ["X-Y", "X-Y"], "seed": [0, 1], "Mo mAP": [0.66, 0.74]})
+        >>> with_spread(table).loc["X-Y", "Mo mAP"]
+        '0.700 ± 0.040'
+    """
+    mean = by_strategy(scores)
+    half = (by_strategy(scores, "max") - by_strategy(scores, "min")) / 2
+    several = scores.groupby("strategy", sort=False)["seed"].nunique() > 1
     text = as_text(mean)
-    for column in mean:
-        text[column] += as_text(half)[column].radd(" ± ").where(several, "")
+    for label in mean:
+        text[label] += as_text(half)[label].radd(" ± ").where(several & mean[label].notna(), "")
     return text
 
 
-def as_text(figures: pd.DataFrame) -> pd.DataFrame:
-    """Figures (columns of `HEADLINE`, or pairs that begin with one): three digits, the rank distance in whole ranks."""
+def as_text(values: pd.DataFrame, more: int = 0) -> pd.DataFrame:
+    """Values as text with the digits of their measures; nothing where there is no value.
 
-    def text(column: pd.Series) -> pd.Series:
-        figure = column.name[0] if isinstance(column.name, tuple) else column.name
-        return column.map(f"{{:.{0 if figure == 'rank distance' else 3}f}}".format)
+    Args:
+        values: columns are labels of `MEASURES`, or tuples that begin with one.
+        more: decimals beyond `Measure.digits`.
+    """
 
-    return figures.apply(text)
+    def text(column: pd.Series[float]) -> pd.Series[str]:
+        label = column.name[0] if isinstance(column.name, tuple) else column.name
+        digits = MEASURES[str(label)].digits + more
+        return column.map(f"{{:.{digits}f}}".format, na_action="ignore").fillna("")
 
-
-def by_language(runs: Sequence[Run], benchmark: str, task: str, metric: str) -> pd.DataFrame:
-    """strategy, seed, query_language, candidate_language and value of a metric; the latter "*" or a language."""
-    rows = []
-    for run in runs:
-        for key, values in run.metrics[benchmark].get(task, {}).get("by_language", {}).items():
-            if metric not in values:
-                continue
-            query, _, candidate = key.partition(">")
-            rows.append(
-                {
-                    "strategy": run.strategy,
-                    "seed": run.seed,
-                    "query_language": query,
-                    "candidate_language": candidate or (query if task == "monolingual" else "*"),
-                    "value": values[metric],
-                }
-            )
-    return pd.DataFrame(rows, columns=["strategy", "seed", "query_language", "candidate_language", "value"])
+    return values.apply(text)
 
 
-def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> dict[str, pd.DataFrame]:
-    """strategy -> query language x candidate language, mean over seeds; the diagonal is monolingual."""
-    table = pd.concat(
-        [by_language(runs, benchmark, task, metric) for task in ("monolingual", "crosslingual")]
-    )
+def undefined(scores: pd.DataFrame, benchmark: str) -> str:
+    """Which of the paper's measures a benchmark does not have, in a sentence.
+
+    Example:
+        >>> made = pd.DataFrame({"Cr mAP": [0.3], "Mul mAP": [0.2], "Cr R@1": [0.2], "Mul R@10": [0.3]})
+        >>> undefined(made, "ntrex")
+        'Not defined on ntrex: Mo mAP, Mo R@1, rank distance (it has no monolingual task).'
+    """
+    absent = [label for label in HEADLINE if label not in scores]
+    tasks = {measure.task for label, measure in HEADLINE.items() if label in scores}
+    missing = [name for task, name in TASK_NAMES.items() if task not in tasks]
+    note = f" (it has no {' and no '.join(missing)} task)" if missing else ""
+    return f"Not defined on {benchmark}: {', '.join(absent) or 'none'}{note}."
+
+
+def by_language(runs: Sequence[Run], benchmark: str, label: str) -> pd.DataFrame:
+    """A measure by language of the query and, in the cross-lingual task, of the candidates.
+
+    Args:
+        label: of the measure, "Cr mAP".
+
+    Returns:
+        strategy, seed, query_language, candidate_language ("*" for the pool of all) and value; no rows where the
+        measure is not defined on the benchmark.
+    """
+    measure = MEASURES[label]
+    parts = [
+        unpack({measure.task: run.metrics[benchmark].get(measure.task, {})}).assign(**_named(run))
+        for run in runs
+    ]
+    table = pd.concat(parts)
+    columns = ["strategy", "seed", "query_language", "candidate_language", "value"]
+    return table.loc[table["metric"] == measure.name, columns].reset_index(drop=True)
+
+
+def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "mAP") -> dict[str, pd.DataFrame]:
+    """A metric of each strategy for every pair of languages; the diagonal is the monolingual task.
+
+    Args:
+        metric: a label without its task.
+
+    Returns:
+        Strategy -> query language x candidate language, means over seeds; NaN for pairs that are not asked. Empty
+        where the benchmark has neither task.
+    """
+    table = pd.concat([by_language(runs, benchmark, f"{task} {metric}") for task in ("Mo", "Cr")])
     return {
-        str(strategy): rows.pivot_table(
+        str(strategy): rows.astype({"value": float}).pivot_table(
             index="query_language", columns="candidate_language", values="value", aggfunc="mean"
         )
         for strategy, rows in table.groupby("strategy", sort=False)
@@ -108,47 +168,79 @@ def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "map") -> 
 
 
 def seen_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """mAP by strategy over the languages that the runs were trained on (seen) and the others, for each task.
+    """mAP over the languages that any of the runs was trained on (seen) and the others, for each task there is.
 
     A pair counts as unseen when either of its languages is.
+
+    Returns:
+        Index strategy, columns (label, "seen" or "unseen"): means over languages (pairs) and seeds.
     """
     trained = {"*", *_trained_languages(runs)}
     parts = {}
-    for column, (task, metric) in list(HEADLINE.items())[:3]:
-        table = by_language(runs, benchmark, task, metric)
-        if table.empty:
-            continue
+    for label in (label for label, measure in MAIN.items() if measure.name == "map"):
+        table = by_language(runs, benchmark, label)
         pairs = zip(table["query_language"], table["candidate_language"], strict=True)
-        seen = [set(pair) <= trained for pair in pairs]
-        table["part"] = ["seen" if of_pair else "unseen" for of_pair in seen]
+        table["part"] = ["seen" if {*pair} <= trained else "unseen" for pair in pairs]
         means = table.groupby(["strategy", "part"], sort=False)["value"].mean().unstack("part")
-        for name in sorted(means.columns):
-            parts[column, str(name)] = means[name].reindex(table["strategy"].unique())
+        for part in sorted(means.columns):
+            parts[label, str(part)] = means[part].reindex(table["strategy"].unique())
     return pd.DataFrame(parts)
 
 
 def unseen_languages(runs: Sequence[Run], benchmark: str) -> list[str]:
     """Query languages of a benchmark that none of the runs was trained on."""
-    tasks = runs[0].metrics[benchmark].values()
-    asked = {key.partition(">")[0] for task in tasks for key in task.get("by_language", {})}
+    asked = set(unpack(runs[0].metrics[benchmark])["query_language"])
     return sorted(asked - _trained_languages(runs))
 
 
-def _trained_languages(runs: Sequence[Run]) -> set[str]:
-    return {code for run in runs for code in run.info["languages"]}
+def effects(scores: pd.DataFrame) -> pd.DataFrame:
+    """Does the paper's effect show? Each of its claims about X-X-mono, and in how many seeds it holds.
+
+    Claims (arXiv 2408.10536): batches that mix languages are better between languages, X-Y alone is worse within one.
+
+    Returns:
+        claim, held ("2 of 2 seeds"); no rows without X-X-mono, or without a strategy that mixes languages.
+
+    Example:
+        >>> made = [("X-X-mono", 0, 0.8, 400.0), ("X-Y", 0, 0.7, 100.0)]
+        >>> table = effects(pd.DataFrame(made, columns=["strategy", "seed", "Mo mAP", "rank distance"]))
+        >>> table.iloc[0].tolist()
+        ['X-Y has lower rank distance than X-X-mono', '1 of 1 seeds']
+    """
+    present = list(dict.fromkeys(scores["strategy"]))
+    between = [label for label, measure in MAIN.items() if measure.task != "monolingual"]
+    claims = [(other, label, True) for other in present if _mixes_languages(other) for label in between]
+    if CROSS in present:
+        claims.append((CROSS, "Mo mAP", False))
+    by_seed = scores.set_index(["strategy", "seed"])
+    rows = []
+    for other, label, is_better in claims if MONO in present else ():
+        if label not in scores:
+            continue
+        # only seeds that both have
+        apart = (by_seed.loc[other, label] - by_seed.loc[MONO, label]).dropna()
+        is_higher = is_better == MEASURES[label].higher_is_better
+        held = (apart > 0) if is_higher else (apart < 0)
+        claim = f"{other} has {'higher' if is_higher else 'lower'} {label} than {MONO}"
+        rows.append({"claim": claim, "held": f"{held.sum()} of {len(apart)} seeds"})
+    return pd.DataFrame(rows, columns=["claim", "held"])
 
 
 def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """One row a run: rank distance, and Friedman's test of the answers' ranks (mean W over query languages)."""
+    """One row a run: its measures of language bias, and Friedman's test of the answers' ranks.
+
+    Returns:
+        Index strategy; seed, the measures that compare languages, Kendall's W (mean over query languages; see
+        `bias.friedman`) and in how many query languages p is below 0.001.
+    """
     rows = []
     for run in runs:
-        ranks = run.ranks(benchmark)
-        tested = bias.friedman(ranks)
+        of_run = headline(run.metrics[benchmark])
+        tested = bias.friedman(run.ranks(benchmark))
         rows.append(
             {
-                "strategy": run.strategy,
-                "seed": run.seed,
-                "rank distance": run.metrics[benchmark]["multilingual"].get("rank_distance"),
+                **_named(run),
+                **{label: of_run.get(label) for label, measure in MAIN.items() if measure.between_languages},
                 "Kendall's W": tested["kendalls_w"].mean(),
                 "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
             }
@@ -156,37 +248,66 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("strategy")
 
 
-def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """The paper's figures by alpha, a row a run on all data; X-Y is alpha 0 and X-X-mono 1."""
-    rows = []
-    for run in runs:
-        alpha = {"X-Y": 0.0, "X-X-mono": 1.0}.get(run.strategy)
-        if run.strategy.startswith("hybrid"):
-            alpha = Strategy.parse(run.strategy).alpha
-        if alpha is not None and run.share == 1:
-            rows.append({"alpha": alpha, "seed": run.seed, **headline(run.metrics[benchmark])})
-    return pd.DataFrame(rows).sort_values(["alpha", "seed"], ignore_index=True)
+def bias_in_short(scores: pd.DataFrame, pool: int, shares: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How far apart a query's answers stand, and how many of the first ten are in its own language.
 
+    Args:
+        pool: candidates in all.
+        shares: of `top_languages`.
 
-def by_share(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """The paper's figures by share of the training documents, a row a run of a strategy trained on several shares."""
-    shares: dict[str, set[float]] = {}
-    for run in runs:
-        shares.setdefault(run.strategy, set()).add(run.share)
-    rows = [
-        {"strategy": run.strategy, "share": run.share, "seed": run.seed, **headline(run.metrics[benchmark])}
-        for run in runs
-        if len(shares[run.strategy]) > 1
-    ]
-    return pd.DataFrame(rows)
-
-
-def own_language_share(shares: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """strategy -> share of the first ten in the query's own language, mean over query languages."""
-    return {
-        strategy: float(pd.Series({code: table.loc[code, code] for code in table.index}).mean())
+    Returns:
+        Index strategy; rank distance, the same in % of the pool, and the % of the query's language among the first
+        ten candidates, mean over query languages; NaN where a value is not defined.
+    """
+    distance = by_strategy(scores).reindex(columns=["rank distance"])["rank distance"]
+    own = {
+        strategy: pd.Series([table.at[code, code] for code in table.index if code in table]).mean()
         for strategy, table in shares.items()
     }
+    return pd.DataFrame(
+        {
+            "rank distance": distance,
+            "% of the pool": 100 * distance / pool,
+            "% own language among the first ten": 100 * pd.Series(own).reindex(distance.index),
+        }
+    )
+
+
+def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """The paper's measures by alpha, a row a run on all data; X-Y is alpha 0 and X-X-mono 1.
+
+    Returns:
+        alpha, seed and the labels of `HEADLINE`; runs of other strategies are left out.
+    """
+    rows = [
+        {"alpha": _alpha(run.strategy), "seed": run.seed, **headline(run.metrics[benchmark])}
+        for run in runs
+        if run.share == 1
+    ]
+    table = pd.DataFrame(rows, columns=None if rows else ["alpha", "seed"]).dropna(subset="alpha")
+    return table.sort_values(["alpha", "seed"], ignore_index=True)
+
+
+def by_fraction(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """The paper's measures by fraction of the training documents, of strategies trained on several.
+
+    Returns:
+        strategy, fraction, seed and the labels of `HEADLINE`, a row a run.
+    """
+    fractions: dict[str, set[float]] = {}
+    for run in runs:
+        fractions.setdefault(run.strategy, set()).add(run.share)
+    rows = [
+        {
+            "strategy": run.strategy,
+            "fraction": run.share,
+            "seed": run.seed,
+            **headline(run.metrics[benchmark]),
+        }
+        for run in runs
+        if len(fractions[run.strategy]) > 1
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["strategy", "fraction", "seed"])
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -194,7 +315,7 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     rows = [
         {
             "strategy": run.strategy,
-            "share of the data": f"{run.share:g}",
+            "fraction of the data": f"{run.share:g}",
             "seed": run.seed,
             "pairs seen": run.info["pairs_seen"],
             "device": run.info["device"],
@@ -203,7 +324,7 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
         }
         for run in runs
     ]
-    keys = ["strategy", "share of the data", "pairs seen", "device", "code"]
+    keys = ["strategy", "fraction of the data", "pairs seen", "device", "code"]
     grouped = pd.DataFrame(rows).groupby(keys, sort=False)
     table = grouped.agg(seeds=("seed", "size"), minutes=("minutes", "mean")).round(1).reset_index()
     return table.rename(columns={"minutes": "minutes of training"}).set_index("strategy")
@@ -211,17 +332,18 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def tests_table(compared: pd.DataFrame) -> pd.DataFrame:
     """`significance.against` as text: difference, its interval, effect and corrected p."""
-    distance = compared["figure"] == "rank distance"
+    measures = [MEASURES[label] for label in compared["figure"]]
 
-    def text(column: str) -> pd.Series:
-        return compared[column].map("{:+.3f}".format).where(~distance, compared[column].map("{:+.0f}".format))
+    def text(column: str) -> list[str]:
+        return [measure.format(v, "+") for measure, v in zip(measures, compared[column], strict=True)]
 
+    intervals = [f"[{low}, {high}]" for low, high in zip(text("low"), text("high"), strict=True)]
     return pd.DataFrame(
         {
             "against": compared["against"],
-            "figure": compared["figure"],
+            "measure": compared["figure"],
             "difference": text("difference"),
-            "95 % interval": "[" + text("low") + ", " + text("high") + "]",
+            "95 % interval": intervals,
             "effect (d)": compared["effect"].map("{:+.2f}".format),
             "p (Holm)": compared["p_holm"].map("{:.4f}".format),
         }
@@ -231,24 +353,36 @@ def tests_table(compared: pd.DataFrame) -> pd.DataFrame:
 def settings_table(run: Run) -> pd.DataFrame:
     """What a run was made with, one setting a row."""
     info = run.info
-    corpora = {f"sha256 of {name}": values["sha256"][:16] for name, values in info["corpora"].items()}
-    training = {name: info["settings"]["training"][name] for name in ("steps", "batch_size", "temperature")}
-    rate = {"learning_rate": info["settings"]["training"]["learning_rate"]}
+    training = info["settings"]["training"]
     values = {
         "strategy": info["strategy"],
         "seed": info["seed"],
         "languages": " ".join(info["languages"]),
         "encoder": info["model"]["name"],
-        **training,
-        **rate,
+        **{name: training[name] for name in ("steps", "batch_size", "temperature", "learning_rate")},
         "pairs seen": info["pairs_seen"],
-        **corpora,
+        **{f"sha256 of {name}": corpus["sha256"][:16] for name, corpus in info["corpora"].items()},
     }
     return pd.DataFrame({"value": {name: str(value) for name, value in values.items()}})
 
 
+def losses(run: Run) -> pd.DataFrame:
+    """The validation losses of a run (InfoNCE, nats): at the first and the last time, and of the weights kept.
+
+    Returns:
+        Index step; validation, and validation_mono and validation_cross where there are batches of both kinds.
+    """
+    measured = run.history.dropna(subset="validation").set_index("step")
+    steps = sorted({measured.index[0], run.info["best_step"], measured.index[-1]})
+    return measured.loc[steps].filter(like="validation")
+
+
 def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
-    """strategy -> query language x candidate language: share of the first ten candidates, mean over seeds."""
+    """Whose candidates come first.
+
+    Returns:
+        Strategy -> query language x candidate language: share of the first ten candidates, mean over seeds.
+    """
     shares: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
         table = run.top_languages(benchmark)
@@ -258,7 +392,7 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
 
 
 def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
-    """strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`)."""
+    """Strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`)."""
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.strategy, run)
@@ -267,4 +401,24 @@ def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:
     """The training logs of all runs, one below the other."""
-    return pd.concat([run.history.assign(strategy=run.strategy, seed=run.seed) for run in runs])
+    return pd.concat([run.history.assign(**_named(run)) for run in runs])
+
+
+def _named(run: Run) -> dict[str, str | int]:
+    return {"strategy": run.strategy, "seed": run.seed}
+
+
+def _trained_languages(runs: Sequence[Run]) -> set[str]:
+    return {code for run in runs for code in run.info["languages"]}
+
+
+def _alpha(strategy: str) -> float | None:
+    """Hybrid's alpha, of which the two pure strategies are the ends; None for all others."""
+    if strategy == NOT_TRAINED:
+        return None
+    return {CROSS: 0.0, MONO: 1.0}.get(strategy, Strategy.parse(strategy).alpha)
+
+
+def _mixes_languages(strategy: str) -> bool:
+    """Whether a query and its passage may differ in language."""
+    return strategy not in (NOT_TRAINED, "X-X") and Strategy.parse(strategy).mono_share < 1
