@@ -15,7 +15,7 @@ from hybridnb.report.published import HYBRID
 from hybridnb.report.tables import CROSS, MONO
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
-from hybridnb.training.batching import Strategy
+from hybridnb.training.strategies import Strategy
 
 MARGIN = 0.005
 """mAP within which two strategies are "level"."""

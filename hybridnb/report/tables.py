@@ -15,7 +15,7 @@ from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics_file import unpack
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
-from hybridnb.training.batching import Strategy
+from hybridnb.training.strategies import Strategy
 
 MONO, CROSS = "X-X-mono", "X-Y"
 """The two strategies that hybrid batches mix, as the paper (arXiv 2408.10536) names them."""
@@ -413,12 +413,12 @@ def _trained_languages(runs: Sequence[Run]) -> set[str]:
 
 
 def _alpha(strategy: str) -> float | None:
-    """Hybrid's alpha, of which the two pure strategies are the ends; None for all others."""
-    if strategy == NOT_TRAINED:
-        return None
-    return {CROSS: 0.0, MONO: 1.0}.get(strategy, Strategy.parse(strategy).alpha)
+    return None if strategy == NOT_TRAINED else Strategy.parse(strategy).alpha_equivalent
 
 
 def _mixes_languages(strategy: str) -> bool:
     """Whether a query and its passage may differ in language."""
-    return strategy not in (NOT_TRAINED, "X-X") and Strategy.parse(strategy).mono_share < 1
+    if strategy == NOT_TRAINED:
+        return False
+    parsed = Strategy.parse(strategy)
+    return parsed.mono_share < 1 and parsed.recipe.within_pair == "different"

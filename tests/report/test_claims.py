@@ -18,7 +18,7 @@ from hybridnb.study.settings import Study
 
 
 def made(level: float, seeds: int = 2, figure: str = "Mul mAP", noise: float = 0.01) -> list[pd.DataFrame]:
-    """`contributions` of runs whose figure is about `level`."""
+    """`question_values` of runs whose figure is about `level`."""
     index = [f"q{n}" for n in range(100)]
     draws = np.random.default_rng(int(1e6 * level)).normal(level, noise, (seeds, 100))
     return [pd.DataFrame({figure: draw}, index) for draw in draws]
@@ -30,7 +30,7 @@ def write_ranks(directory: Path, benchmark: str, rows: Sequence[tuple[Any, ...]]
     return Run(directory, "X-Y", 0)
 
 
-def strategies(hybrid: float, mono: float, cross: float, **options: Any) -> claims.Contributions:
+def strategies(hybrid: float, mono: float, cross: float, **options: Any) -> claims.Values:
     levels = {HYBRID: hybrid, MONO: mono, CROSS: cross}
     return {strategy: made(level, **options) for strategy, level in levels.items()}
 
@@ -62,23 +62,24 @@ def test_one_failure_decides_and_success_needs_all(verdicts: Sequence[str], want
     "mono, cross, want", [(0.45, 0.47, HELD), (0.45, 0.53, NOT_HELD), (0.45, 0.5001, OPEN)]
 )
 def test_hybrid_must_be_ahead_of_both(mono: float, cross: float, want: str) -> None:
-    found, evidence = claims.ahead({"xquad-r": strategies(0.5, mono, cross)}, ["Mul mAP"])
-    assert found == want
+    claim = claims.ahead("best", {"xquad-r": strategies(0.5, mono, cross)}, ["Mul mAP"])
+    assert (claim.text, claim.verdict) == ("best", want)
     least = CROSS if cross > mono else MONO
-    assert f"surely not; least: xquad-r, Mul mAP against {least}: " in evidence
-    assert evidence.endswith("(the paper: LaBSE +0.003, XLM-R -0.001)")  # against X-Y
-    assert claims.one_encoder((found, evidence))[0] == (NOT_HELD if want == NOT_HELD else OPEN)
+    assert f"surely not; least: xquad-r, Mul mAP against {least}: " in claim.evidence
+    assert claim.evidence.endswith("(the paper: LaBSE +0.003, XLM-R -0.001)")  # against X-Y
+    assert claims.one_encoder(claim).verdict == (NOT_HELD if want == NOT_HELD else OPEN)
 
 
 def test_a_failure_must_survive_the_correction_for_all_comparisons() -> None:
     """One interval in eight that lies just below 0 is what chance brings."""
     behind = strategies(0.5, 0.45, 0.5035, noise=0.012)
-    alone, _ = claims.ahead({"xquad-r": behind}, ["Mul mAP"], [CROSS])
-    assert alone == NOT_HELD
+    assert claims.ahead("", {"xquad-r": behind}, ["Mul mAP"], [CROSS]).verdict == NOT_HELD
     many = {f"b{n}": behind if n == 0 else strategies(0.5, 0.45, 0.45) for n in range(40)}
-    among_many, evidence = claims.ahead(many, ["Mul mAP"])
-    assert among_many == OPEN
-    assert evidence.startswith("79 of 80 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00")
+    claim = claims.ahead("", many, ["Mul mAP"])
+    assert claim.verdict == OPEN
+    assert claim.evidence.startswith(
+        "79 of 80 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,17 +94,17 @@ def test_alphas_are_level_within_the_margin(
     table = pd.DataFrame({"alpha": [0.4, 0.5, 0.6], "Mul mAP": list(levels.values())})
     monkeypatch.setattr(claims.tables, "by_alpha", lambda *_: table)
     monkeypatch.setattr(
-        claims, "contributions", lambda of, _: {of[0].strategy: made(levels[of[0].strategy], len(of))}
+        claims, "question_values", lambda of, _: {of[0].strategy: made(levels[of[0].strategy], len(of))}
     )
-    assert claims.alphas(runs, "xquad-r")[0] == want
+    assert claims.alphas("", runs, "xquad-r").verdict == want
 
 
 @pytest.mark.parametrize("hybrid, want", [(200.0, HELD), (390.0, NOT_HELD), (600.0, NOT_HELD)])
 def test_much_less_bias_is_what_the_paper_printed(hybrid: float, want: str) -> None:
     given = strategies(hybrid, 400.0, 300.0, figure="rank distance", noise=2)
-    found, evidence = claims.less_bias({"xquad-r": given})
-    assert found == want
-    assert evidence.endswith("the paper's smallest is 15%")  # LaBSE: 261.5 to 221.1
+    claim = claims.less_bias("", {"xquad-r": given})
+    assert claim.verdict == want
+    assert claim.evidence.endswith("the paper's smallest is 15%")  # LaBSE: 261.5 to 221.1
 
 
 def test_settings_are_counted(tmp_path: Path) -> None:
@@ -114,16 +115,16 @@ def test_settings_are_counted(tmp_path: Path) -> None:
         pools += [("multilingual", a, "*") for a in codes]
         rows = [(benchmark, task, a, b, "q", b.replace("*", a), 1, 9) for task, a, b in pools]
         runs[benchmark] = write_ranks(tmp_path / benchmark, benchmark, rows)
-    assert claims.settings(runs) == (HELD, "xquad-r: 110 and 11; mlqa-r: 42 and 7")
-    assert claims.settings({"xquad-r": runs["xquad-r"]})[0] == OPEN
+    assert claims.settings("", runs) == claims.Claim("", HELD, "xquad-r: 110 and 11; mlqa-r: 42 and 7")
+    assert claims.settings("", {"xquad-r": runs["xquad-r"]}).verdict == OPEN
     ranks = runs["mlqa-r"].directory / "ranks" / "mlqa-r.parquet"
     pd.read_parquet(ranks).iloc[1:].to_parquet(ranks)
-    assert claims.settings(runs)[0] == NOT_HELD
+    assert claims.settings("", runs).verdict == NOT_HELD
 
 
 def test_of_what_the_encoder_saw_before_nothing_is_said() -> None:
-    assert claims.leaks({"xquad-r": {"exact": 0, "near": 2}}, "e5")[0] == OPEN
-    assert claims.leaks({"xquad-r": {"exact": 1, "near": 2}}, "e5")[0] == NOT_HELD
+    assert claims.leaks("", {"xquad-r": {"exact": 0, "near": 2}}, "e5").verdict == OPEN
+    assert claims.leaks("", {"xquad-r": {"exact": 1, "near": 2}}, "e5").verdict == NOT_HELD
 
 
 class TestPublished:

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import friedmanchisquare
-from toy import HELD_OUT, TOY_BENCHMARK
+from toy import HELD_OUT
 
 from hybridnb.corpora.describe import language_pairs, lengths
-from hybridnb.report import figures, findings, published, tables
+from hybridnb.report import figures, tables
 from hybridnb.retrieval.ranks_table import COLUMNS
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import NOT_TRAINED
 
 matplotlib.use("Agg")
 
@@ -103,13 +102,13 @@ class TestTables:
         assert text.loc["miracl-sw", "Cr mAP"] == ""
 
     def test_by_language_names_both_sides(self, runs: list[Run]) -> None:
-        crossed = tables.by_language(runs, "toy", "crosslingual", "map")
+        crossed = tables.by_language(runs, "toy", "Cr mAP")
         assert len(crossed) == 4 * 6
         keys = ["strategy", "seed", "query_language", "candidate_language"]
         assert crossed.set_index(keys).loc[("X-Y", 0, "de", "sw"), "value"] == pytest.approx(0.4)
-        mono = tables.by_language(runs[:1], "toy", "monolingual", "map")
+        mono = tables.by_language(runs[:1], "toy", "Mo mAP")
         assert (mono["query_language"] == mono["candidate_language"]).all()
-        assert set(tables.by_language(runs, "toy", "multilingual", "map")["candidate_language"]) == {"*"}
+        assert set(tables.by_language(runs, "toy", "Mul mAP")["candidate_language"]) == {"*"}
 
     def test_language_pairs_have_the_monolingual_task_on_the_diagonal(self, runs: list[Run]) -> None:
         pairs = tables.language_pairs(runs, "toy")
@@ -149,11 +148,11 @@ class TestTables:
 
     def test_shares_are_compared_where_there_are_several(self, runs: list[Run]) -> None:
         small = [Run(runs[0].directory, "X-Y", 0, share=0.25), Run(runs[0].directory, "X-X", 0)]
-        table = tables.by_share([*runs, *small], "toy")
-        assert table[["strategy", "share", "seed", "Mul mAP"]].to_numpy().tolist() == [
+        table = tables.by_fraction([*runs, *small], "toy")
+        assert table[["strategy", "fraction", "seed", "Mul mAP"]].to_numpy().tolist() == [
             ["X-Y", 1.0, 0, 0.40], ["X-Y", 1.0, 1, 0.22], ["X-Y", 0.25, 0, 0.20],
         ]  # fmt: skip
-        assert tables.by_share(runs, "toy").empty
+        assert tables.by_fraction(runs, "toy").empty
 
     def test_runs_of_one_kind_are_one_row(self, runs: list[Run]) -> None:
         for n, run in enumerate(runs):
@@ -215,130 +214,38 @@ class TestTables:
             table.to_csv(run.directory / "ranks" / "toy.top10.csv", index=False)
         shares = tables.top_languages(runs, "toy")
         assert shares["X-X-mono"].loc["de", "sw"] == pytest.approx((0.25 + 0.2) / 2)
-        own_shares = tables.own_language_share(shares)
-        assert own_shares == {"X-X-mono": pytest.approx(0.55), "X-Y": pytest.approx(0.75)}
+        short = tables.bias_in_short(tables.scores(runs, "toy"), 2000, shares)
+        assert short.to_numpy().tolist() == [pytest.approx([410, 20.5, 55]), pytest.approx([110, 5.5, 75])]
 
 
-class TestFindings:
+class TestEffects:
     def test_claims_are_counted_seed_by_seed(self, scores: pd.DataFrame) -> None:
-        table = findings.effects(scores).set_index("claim")
+        table = tables.effects(scores).set_index("claim")
         assert table["held"].to_dict() == {
             "X-Y has higher Cr mAP than X-X-mono": "2 of 2 seeds",
             "X-Y has higher Mul mAP than X-X-mono": "1 of 2 seeds",
             "X-Y has lower rank distance than X-X-mono": "2 of 2 seeds",
             "X-Y has lower Mo mAP than X-X-mono": "1 of 2 seeds",
         }
-        row = table.loc["X-Y has higher Mul mAP than X-X-mono"]
-        assert (row["X-X-mono"], row["other"]) == (pytest.approx(0.22), pytest.approx(0.31))
 
     def test_only_seeds_that_both_have_are_compared(self, scores: pd.DataFrame) -> None:
-        table = findings.effects(scores.drop(index=3)).set_index("claim")
+        table = tables.effects(scores.drop(index=3)).set_index("claim")
         assert set(table["held"]) == {"1 of 1 seeds"}
-        assert table["X-X-mono"].iloc[0] == pytest.approx(0.30)
 
     def test_only_mixed_strategies_are_held_against_monolingual_batches(self, scores: pd.DataFrame) -> None:
         renamed = scores.replace({"strategy": {"X-Y": "X-X"}})
-        assert findings.effects(renamed).empty
+        assert tables.effects(renamed).empty
         hybrid = scores.replace({"strategy": {"X-Y": "hybrid(0.25)"}})
-        claims = findings.effects(hybrid)["claim"].tolist()
+        claims = tables.effects(hybrid)["claim"].tolist()
         assert len(claims) == 3 and all(claim.startswith("hybrid(0.25) has ") for claim in claims)
-        assert findings.effects(scores[scores["strategy"] == "X-Y"]).empty
+        assert tables.effects(scores[scores["strategy"] == "X-Y"]).empty
 
     def test_a_benchmark_of_one_language_has_no_cross_lingual_claims(self, scores: pd.DataFrame) -> None:
-        claims = findings.effects(scores.drop(columns=["Cr mAP", "Cr R@1", "rank distance"]))[
-            "claim"
-        ].tolist()
+        claims = tables.effects(scores.drop(columns=["Cr mAP", "Cr R@1", "rank distance"]))["claim"].tolist()
         assert claims == [
             "X-Y has higher Mul mAP than X-X-mono",
             "X-Y has lower Mo mAP than X-X-mono",
         ]
-
-    def test_retrieval_is_told_from_the_best_down(self, scores: pd.DataFrame) -> None:
-        text = findings.retrieval(scores, "toy")
-        assert "On **toy** (means over 2 seeds of what was trained):" in text
-        assert "- cross-lingual retrieval, mAP: X-Y 0.510, X-X-mono 0.310." in text
-        assert "- monolingual retrieval, mAP: X-X-mono 0.710, X-Y 0.700." in text
-        assert "differ by up to 0.180 in multilingual mAP" in text
-        single = findings.retrieval(scores[scores["seed"] == 0], "toy")
-        assert "(one seed)" in single and "differ" not in single
-
-    def test_bias_is_told_from_the_fairest_on(self, scores: pd.DataFrame) -> None:
-        lines = findings.bias(scores, 2000, {"X-X-mono": 0.55, "X-Y": 0.75}).splitlines()
-        assert "110 ranks apart with X-Y (5.5% of the pool of 2,000)" in lines[0]
-        assert "410 ranks apart with X-X-mono (20.5%" in lines[1]
-        assert "55% with X-X-mono, 75% with X-Y" in lines[2]
-
-    def test_training_names_the_step_that_is_kept(self, runs: list[Run]) -> None:
-        run = runs[0]
-        info = {"steps": 30, "best_step": 20, "pairs_seen": 3000, "seconds": 4.4, "resumed_at_step": 0}
-        settings = {"settings": {"training": {"keep_best": True}}}
-        (run.directory / "run.json").write_text(json.dumps({**info, **settings}))
-        history = pd.DataFrame(
-            {
-                "step": [5, 10, 20, 30],
-                "loss": [3.0, 2.0, 1.0, 0.5],
-                "validation": [None, 2.5, 1.25, 1.5],
-                "validation_mono": [None, 2.0, 1.0, 1.0],
-                "validation_cross": [None, 3.0, 1.5, 2.0],
-            }
-        )
-        text = findings.training(run, history)
-        assert text.startswith("**X-X-mono seed 0**: 30 batches, 3,000 pairs, 4 s.")
-        assert "2.500 at step 10 and lowest, 1.250, at step 20" in text
-        settings["settings"]["training"]["keep_best"] = False
-        (run.directory / "run.json").write_text(json.dumps({**info, "best_step": 30, **settings}))
-        last = "2.500 at step 10 and at the last one 1.500, at step 30, whose weights are kept"
-        assert last in findings.training(run, history)
-        assert text.endswith("monolingual 1.000, cross-lingual 1.500.")
-
-    def test_conclusion_says_what_changed_and_how_sure_it_is(self, runs: list[Run]) -> None:
-        row = {"difference": -0.09, "low": -0.12, "high": -0.05, "figure": "Mul mAP", "against": "X-Y"}
-        wide = {"difference": 300.0, "low": 250.2, "high": 350.0, "figure": "rank distance", "against": "X-Y"}
-        baseline = Run(runs[0].directory, NOT_TRAINED, 0)
-        verdicts = ["held", "not held", "held"]
-        tested = {"toy": pd.DataFrame([row, wide])}
-        text = findings.conclusion([baseline, *runs], tested, "X-X-mono", verdicts)
-        removed, cost, sure = text.splitlines()
-        assert "on toy from 400 without fine-tuning to 410 (X-X-mono), 110 (X-Y)." in removed
-        assert "on toy from 0.700 without fine-tuning to 0.710 (X-X-mono), 0.700 (X-Y)." in cost
-        assert "over 2 seeds, against X-Y on toy: Mul mAP -0.090 [-0.120, -0.050], rank" in sure
-        assert "rank distance +300 [+250, +350] (95 % intervals)" in sure
-        assert sure.endswith("Of 3 claims of the paper, 2 held, 1 not held.")
-
-    def test_figures_are_held_against_the_papers_encoders(self, runs: list[Run]) -> None:
-        """XLM-R hybrid: .7977 / .7053 / .5927 / 286.6; LaBSE hybrid: .817 / .767 / .682 / 221."""
-        for run in runs:
-            metrics = {"xquad-r": made_metrics(0.80, 0.70, 0.60, 250.0)}
-            (run.directory / "metrics.json").write_text(json.dumps(metrics))
-            (run.directory / "run.json").write_text(json.dumps({"model": {"name": "e5"}}))
-        hybrid = [Run(run.directory, "hybrid(0.5)", run.seed) for run in runs[:2]]
-        xlmr, labse = findings.beside_paper(hybrid, ["xquad-r"], "hybrid(0.5)").splitlines()
-        assert "against XLM-R (paper)" in xlmr or "against XLM-R (paper)" in labse
-        xlmr, labse = (xlmr, labse) if "XLM-R" in xlmr else (labse, xlmr)
-        better, worse = xlmr.split("; not better in ")
-        assert "better in Mo mAP (0.800, 0.798), Mul mAP (0.600, 0.593)" in better
-        assert "rank distance (250, 287)" in better
-        assert "Cr mAP (0.700, 0.705)" in worse
-        assert "; not" not in labse and "not better in Mo mAP (0.800, 0.817)" in labse
-        table = published.by_query_language(hybrid, "xquad-r", "hybrid(0.5)")
-        assert table.loc["de", ("Mul mAP", "e5 (ours)")] == 0.60
-        assert table.loc["de", ("Cr mAP", "e5 (ours)")] == pytest.approx((0.70 + 0.60) / 2)
-        assert table.loc["de", ("Mo mAP", "XLM-R (paper)")] == 0.8033
-        assert len(table) == 12  # the paper's eleven, and Swahili of these runs
-
-    def test_corpus_counts_what_stands_in_it_word_for_word(self) -> None:
-        leaks = pd.DataFrame(
-            [
-                ("exact", "query", "de", "bana"),
-                ("exact", "query", "de", "bana"),  # in two items: still one question
-                ("exact", "passage", "en", "3"),
-                ("near", "passage", "es", "4"),
-            ],
-            columns=["kind", "part", "language", "benchmark_id"],
-        )
-        text = findings.corpus(HELD_OUT, TOY_BENCHMARK, leaks)
-        assert "**toy-validation** has 8 items in 3 languages, 8 of them in all (100%)" in text
-        assert "1 of 72 questions and 1 of 72 candidates" in text
 
 
 class TestFigures:
@@ -366,7 +273,7 @@ class TestFigures:
         assert np.asarray(drawn).reshape(3, 3) == pytest.approx(50 * pairs["X-X-mono"].to_numpy())
 
     def test_unseen_languages_are_starred(self, runs: list[Run]) -> None:
-        table = tables.by_language(runs, "toy", "multilingual", "map")
+        table = tables.by_language(runs, "toy", "Mul mAP")
         axes = figures.language_bars(table, "mAP", "title", unseen=["sw"]).axes[0]
         assert [label.get_text() for label in axes.get_xticklabels()] == ["de", "en", "sw*"]
         assert [len(bars) for bars in axes.containers if hasattr(bars, "patches")] == [3, 3]
@@ -401,10 +308,10 @@ class TestFigures:
 
     def test_a_curve_has_a_line_a_strategy(self, runs: list[Run]) -> None:
         small = [Run(run.directory, run.strategy, run.seed, share=0.25) for run in runs]
-        table = tables.by_share([*runs, *small], "toy")
+        table = tables.by_fraction([*runs, *small], "toy")
         reference = tables.scores(runs, "toy").iloc[0]
-        figure = figures.curves(table, "share", "title", reference)
-        means = table.groupby(["strategy", "share"]).mean()
+        figure = figures.curves(table, "fraction", "title", reference)
+        means = table.groupby(["strategy", "fraction"]).mean()
         for axes, column in zip(figure.axes, ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"), strict=True):
             lines = [list(line.get_ydata()) for line in axes.get_lines()]
             assert any(
