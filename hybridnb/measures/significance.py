@@ -171,7 +171,7 @@ def against(
         labels: of the measures.
 
     Returns:
-        A row an other strategy and label: figure (the label), those of `compare`, against, p_holm (see `holm`).
+        A row an other strategy and label: measure (the label), those of `compare`, against, p_holm (see `holm`).
 
     Raises:
         ValueError: the runs do not match.
@@ -181,7 +181,7 @@ def against(
         for other in tables
         if other != reference
     ]
-    table = pd.concat(parts).rename_axis("figure").reset_index()
+    table = pd.concat(parts).rename_axis("measure").reset_index()
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 

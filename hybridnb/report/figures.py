@@ -149,13 +149,13 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
     table = table[table["against"] != NOT_TRAINED]
     if table.empty:
         return nothing(f"{title}: there are no others.")
-    names = list(dict.fromkeys(table["figure"]))
+    names = list(dict.fromkeys(table["measure"]))
     figure, axes = plt.subplots(
         1, len(names), figsize=(3.2 * len(names), 1 + 0.55 * table["against"].nunique()),
         layout="constrained", squeeze=False, sharey=True,
     )  # fmt: skip
     for panel, name in zip(axes[0], names, strict=True):
-        rows = table[table["figure"] == name].iloc[::-1]
+        rows = table[table["measure"] == name].iloc[::-1]
         panel.axvline(0, color=GREY, linewidth=1)
         for y, (_, row) in enumerate(rows.iterrows()):
             panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)

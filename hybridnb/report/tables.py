@@ -332,7 +332,7 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def tests_table(compared: pd.DataFrame) -> pd.DataFrame:
     """`significance.against` as text: difference, its interval, effect and corrected p."""
-    measures = [MEASURES[label] for label in compared["figure"]]
+    measures = [MEASURES[label] for label in compared["measure"]]
 
     def text(column: str) -> list[str]:
         return [measure.format(v, "+") for measure, v in zip(measures, compared[column], strict=True)]
@@ -341,7 +341,7 @@ def tests_table(compared: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "against": compared["against"],
-            "measure": compared["figure"],
+            "measure": compared["measure"],
             "difference": text("difference"),
             "95 % interval": intervals,
             "effect (d)": compared["effect"].map("{:+.2f}".format),

@@ -159,11 +159,11 @@ def test_a_strategy_does_not_differ_from_itself() -> None:
 def test_every_comparison_counts_in_the_correction() -> None:
     one, other = ([question_values(one_run(seed))] for seed in (1, 2))
     table = against({"a": one, "b": other, "c": other}, "a", ["Mo mAP", "Mul mAP"])
-    assert table[["against", "figure"]].to_numpy().tolist() == [
+    assert table[["against", "measure"]].to_numpy().tolist() == [
         ["b", "Mo mAP"], ["b", "Mul mAP"], ["c", "Mo mAP"], ["c", "Mul mAP"],
     ]  # fmt: skip
     assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
-    assert_allclose(table["difference"], [(one[0] - other[0]).mean()[f] for f in table["figure"]])
+    assert_allclose(table["difference"], [(one[0] - other[0]).mean()[f] for f in table["measure"]])
 
 
 def test_other_questions_are_refused() -> None:

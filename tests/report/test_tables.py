@@ -173,7 +173,7 @@ class TestTables:
             "p_holm": 0.04,
         }
         ranks = {"difference": -120.4, "low": -150.0, "high": -80.2, "effect": -1.0, "p_holm": 0.0002}
-        compared = pd.DataFrame([row | {"figure": "Mo mAP"}, row | ranks | {"figure": "rank distance"}])
+        compared = pd.DataFrame([row | {"measure": "Mo mAP"}, row | ranks | {"measure": "rank distance"}])
         assert tables.tests_table(compared).to_numpy().tolist() == [
             ["Mo mAP", "+0.012", "[-0.001, +0.030]", "+0.50", "0.0400"],
             ["rank distance", "-120", "[-150, -80]", "-1.00", "0.0002"],
@@ -323,7 +323,7 @@ class TestFigures:
         assert "(no fine-tuning: 0.200)" in by_alpha.axes[2].get_title()
 
     def test_differences_are_filled_where_they_are_significant(self) -> None:
-        row = {"figure": "Mo mAP", "difference": 0.01, "low": 0.001, "high": 0.02, "p_holm": 0.01}
+        row = {"measure": "Mo mAP", "difference": 0.01, "low": 0.001, "high": 0.02, "p_holm": 0.01}
         rows = [
             row | {"against": "no fine-tuning"},
             row | {"against": "X-Y", "p_holm": 0.2},
