@@ -16,7 +16,7 @@ from hybridnb.cli import main
 from hybridnb.study import runs
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
-from hybridnb.training.trainer import Progress
+from hybridnb.training.watching import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

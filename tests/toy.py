@@ -172,6 +172,16 @@ TOY = ParallelCorpus("toy", TOY_ITEMS[:16])
 HELD_OUT = ParallelCorpus("toy-validation", TOY_ITEMS[16:])
 
 
+class ItemsWithNegatives(list[Item]):
+    """As mmarco's: a passage that does not answer, of each item, in every language."""
+
+    def negative(self, position: int) -> dict[str, str]:
+        return {code: f"{NAMES[-1 - position]} not {code}" for code in TEMPLATES}
+
+
+TOY_WITH_NEGATIVES = ParallelCorpus("toy-negatives", ItemsWithNegatives(TOY_ITEMS))
+
+
 def toy_encoder(dropout: float = 0.0) -> DualEncoder:
     texts = [text for item in TOY_ITEMS for text in (*item.queries.values(), *item.passages.values())]
     encoder = build_small_encoder(texts, vocabulary=600, layers=1, hidden=16, heads=2)

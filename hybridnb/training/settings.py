@@ -29,7 +29,7 @@ class TrainingSettings:
     evaluate_every: int = 100
     patience: int = 0
     chunk: int = 0
-    mined_negatives: bool = False
+    hard_negatives: bool = False
     validation_batches: int = 11
     validation_batch_size: int = 64
     keep_best: bool = True

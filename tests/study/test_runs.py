@@ -33,7 +33,7 @@ from hybridnb.study.provenance import code_revision
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED, Study, Sweep
 from hybridnb.training.batching import Strategy
-from hybridnb.training.trainer import Progress
+from hybridnb.training.watching import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -20,8 +20,8 @@ def unit(rows: int, seed: int, dimension: int = 8) -> torch.Tensor:
     return normalize(torch.randn(rows, dimension, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
-def naive(queries, passages, temperature, mined=(), left_out=lambda query, candidate: False):
-    candidates = [*passages, *mined]
+def naive(queries, passages, temperature, hard=(), left_out=lambda query, candidate: False):
+    candidates = [*passages, *hard]
     total = 0.0
     for i, query in enumerate(queries):
         scores = [float(query @ c) / temperature for c in candidates]
@@ -33,18 +33,18 @@ def naive(queries, passages, temperature, mined=(), left_out=lambda query, candi
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 4), st.floats(0.02, 2), st.integers(0, 99))
 def test_agrees_with_a_loop(size, negatives, temperature, seed):
-    queries, passages, mined = unit(size, seed), unit(size, seed + 1), unit(negatives, seed + 2)
-    loss = info_nce(queries, passages, temperature=temperature, mined=mined if negatives else None)
-    assert loss.item() == pytest.approx(naive(queries, passages, temperature, mined), rel=1e-4, abs=1e-5)
+    queries, passages, hard = unit(size, seed), unit(size, seed + 1), unit(negatives, seed + 2)
+    loss = info_nce(queries, passages, temperature=temperature, hard_negatives=hard if negatives else None)
+    assert loss.item() == pytest.approx(naive(queries, passages, temperature, hard), rel=1e-4, abs=1e-5)
 
 
 def test_the_same_text_is_no_negative():
-    queries, passages, mined = unit(4, 0), unit(4, 1), unit(2, 2)
+    queries, passages, hard = unit(4, 0), unit(4, 1), unit(2, 2)
     own, all_texts = torch.tensor([7, 8, 7, 9]), torch.tensor([7, 8, 7, 9, 8, 5])
-    loss = info_nce(queries, passages, temperature=0.1, mined=mined, same=same_text(own, all_texts))
-    expected = naive(queries, passages, 0.1, mined, lambda i, j: bool(own[i] == all_texts[j]))
+    loss = info_nce(queries, passages, temperature=0.1, hard_negatives=hard, same=same_text(own, all_texts))
+    expected = naive(queries, passages, 0.1, hard, lambda i, j: bool(own[i] == all_texts[j]))
     assert loss.item() == pytest.approx(expected, rel=1e-4)
-    assert loss < info_nce(queries, passages, temperature=0.1, mined=mined)
+    assert loss < info_nce(queries, passages, temperature=0.1, hard_negatives=hard)
 
 
 def test_bfloat16_vectors_are_scored_in_float32():

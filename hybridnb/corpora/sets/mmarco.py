@@ -175,7 +175,7 @@ class _Texts(Mapping[str, str]):
 
 
 class Triples(Sequence[Item]):
-    """The items of mMARCO: query and positive passage, and their mined negative.
+    """The items of mMARCO: query and positive passage, and their hard negative.
 
     triples: int32 [items, 3], ids of the query, the positive and the negative passage.
     """
@@ -208,7 +208,7 @@ class Triples(Sequence[Item]):
         )
 
     def negative(self, position: int) -> Mapping[str, str]:
-        """The mined negative passage of an item, by language."""
+        """The hard negative passage of an item, by language."""
         return _Texts(self._passages, int(self._triples[position, 2]))
 
 

@@ -1,0 +1,51 @@
+"""Rows, tensors and validation batches, as the Trainer is given them."""
+
+from __future__ import annotations
+
+import pytest
+from toy import HELD_OUT, NAMES, TOY, TOY_WITH_NEGATIVES
+
+from hybridnb.training.batching import BatchSampler
+from hybridnb.training.data import StepDataset, validation_batches
+from hybridnb.training.settings import TrainingSettings
+from hybridnb.training.strategies import Strategy
+
+
+@pytest.mark.parametrize("strategy", ["X-X-mono", "X-Y", "hybrid(0.5)"])
+def test_rows_are_the_pairs_of_the_sampler_in_order(strategy: str) -> None:
+    sampler = BatchSampler(TOY, Strategy.parse(strategy), batch_size=4, seed=0)
+    rows = StepDataset(sampler, 5)
+    expected = [
+        (TOY[pair.item].queries[pair.query_language], TOY[pair.item].passages[pair.passage_language])
+        for step in range(5)
+        for pair in sampler.batch(step)
+    ]
+    assert len(rows) == len(expected) == 20
+    assert [rows[i] for i in range(20)] == expected
+    assert [rows[i] for i in (19, 0, 7)] == [expected[i] for i in (19, 0, 7)]
+
+
+def test_hard_negatives_come_in_the_language_of_the_passage() -> None:
+    sampler = BatchSampler(TOY_WITH_NEGATIVES, Strategy("X-Y"), batch_size=4, seed=0)
+    rows = StepDataset(sampler, 3, hard_negatives=True)
+    for row, pair in enumerate(sampler.batch(0)):
+        assert rows[row][2] == f"{NAMES[-1 - pair.item]} not {pair.passage_language}"
+
+
+def test_hard_negatives_of_a_corpus_without_them_are_an_error() -> None:
+    sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=0)
+    with pytest.raises(ValueError, match=r"training\.hard_negatives is on, but corpus 'toy' has none"):
+        StepDataset(sampler, 3, hard_negatives=True)
+
+
+def test_validation_is_the_same_for_every_strategy_and_follows_the_languages() -> None:
+    batches = validation_batches(HELD_OUT, TrainingSettings(batch_size=4, validation_batches=2), None)
+    assert {kind: str(data.sampler.strategy) for kind, data in batches.items()} == {
+        "mono": "X-X-mono",
+        "cross": "X-Y",
+    }
+    english = validation_batches(HELD_OUT, TrainingSettings(batch_size=4, validation_batches=2), ["en", "fr"])
+    assert list(english) == ["mono"]
+    assert english["mono"].sampler.languages == ("en",)
+    small = TrainingSettings(batch_size=8, validation_batches=2, validation_batch_size=2)
+    assert len(validation_batches(HELD_OUT, small, None)["mono"]) == 4
