@@ -37,11 +37,13 @@ def friedman(ranks: pd.DataFrame) -> pd.DataFrame:
 
     Example:
         >>> rows = [
-        ...     ("d", "multilingual", "de", "*", f"q{query}", language, 3 * query + rank, 9)
-        ...     for query in range(3)
+        ...     ("d", "multilingual", "de", "*", query, language, rank, 9)
+        ...     for query in ("q1", "q2", "q3")
         ...     for rank, language in enumerate(("de", "en", "th"), start=1)
         ... ]
-        >>> friedman(pd.DataFrame(rows, columns=COLUMNS))[["query_language", "queries", "languages", "kendalls_w"]]
+        >>> columns = ["dataset", "task", "query_language", "candidate_language", "query_id", "relevant_language"]
+        >>> ranks = pd.DataFrame(rows, columns=[*columns, "rank", "pool_size"])
+        >>> friedman(ranks)[["query_language", "queries", "languages", "kendalls_w"]]
           query_language  queries  languages  kendalls_w
         0             de        3          3         1.0
     """

@@ -6,6 +6,7 @@ To add a metric, add a row to `_METRICS`; a measure of one task only, such as on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ class Measure:
         digits: decimals in print.
         higher_is_better: the direction.
         source: where it is defined.
+        bounds: the least and the greatest value there can be.
         headline: whether it is one of the paper's figures, which tables show unless they are told otherwise.
         between_languages: whether it compares a query's answers in several languages, and so says nothing of a data
             set where no query has answers in two (MIRACL).
@@ -47,6 +49,7 @@ class Measure:
     digits: int
     higher_is_better: bool
     source: str
+    bounds: tuple[float, float] = (0, 1)
     headline: bool = False
     between_languages: bool = False
 
@@ -81,13 +84,13 @@ MEASURES: dict[str, Measure] = {
     measure.label: measure
     for measure in (
         *(
-            Measure(f"{of_task} {label}", task, name, formula, 3, True, source, of_task in headline)
+            Measure(f"{of_task} {label}", task, name, formula, 3, True, source, headline=of_task in headline)
             for label, name, formula, source, headline in _METRICS
             for task, of_task in TASK_LABELS.items()
         ),
         Measure(
             "rank distance", "multilingual", "rank_distance", rank_distance, 0, False, "arXiv 2408.10536",
-            headline=True, between_languages=True,
+            bounds=(0, math.inf), headline=True, between_languages=True,
         ),
     )
 }  # fmt: skip

@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from hybridnb.files import read_json
+from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics import average, by_language
-from hybridnb.retrieval.ranks_table import WHOLE_POOL
+from hybridnb.retrieval.ranks_table import TASKS, WHOLE_POOL
 
 BY_LANGUAGE = "by_language"
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of a metrics.json.
+
+    Args:
+        path: the file.
+
+    Returns:
+        {benchmark: what `pack` returns}.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or a value in it cannot be; the file and the place in it are named.
+    """
+    content = read_json(path)
+    try:
+        for benchmark, tasks in _entries(content, "").items():
+            for task, values in _entries(tasks, benchmark).items():
+                if task not in TASKS:
+                    raise ValueError(f"{benchmark}: task {task!r} is unknown; tasks are {', '.join(TASKS)}")
+                by_key = _entries(
+                    _entries(values, benchmark, task).get(BY_LANGUAGE, {}), benchmark, task, BY_LANGUAGE
+                )
+                _check_values(
+                    {name: value for name, value in values.items() if name != BY_LANGUAGE}, benchmark, task
+                )
+                for key, by_metric in by_key.items():
+                    _check_values(_entries(by_metric, benchmark, task, key), benchmark, task, key)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and evaluate again") from None
+    return content
+
+
+def _entries(value: Any, *place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{' '.join(place)} holds {str(value)[:40]!r}, not entries by name".strip())
+    return value
+
+
+def _check_values(values: Mapping[str, Any], benchmark: str, task: str, key: str = "") -> None:
+    bounds = {measure.name: measure.bounds for measure in MEASURES.values() if measure.task == task}
+    for name, value in values.items():
+        low, high = bounds.get(name, (-math.inf, math.inf))
+        number = isinstance(value, float | int) and math.isfinite(value)
+        # means of ones may end a bit above 1
+        if not number or not low <= value <= high * (1 + 1e-9):
+            raise ValueError(f"{' '.join(filter(None, (benchmark, task, key)))}: {name} is {value}")
 
 
 def pack(ranks: pd.DataFrame) -> dict[str, Any]:

@@ -1,58 +1,73 @@
-"""The vectors of a benchmark's queries and candidates, kept on disk by what made them."""
+"""The vectors of a benchmark's queries and candidates, kept on disk by what made them, part by part.
+
+A kept part is a file named by the hash of the encoder and of the texts in it, so it is found again by any benchmark
+with these texts, after a kill, and by a second process, and never by another encoder.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder, Kind
 from hybridnb.encoders.trunk import encode_above
+from hybridnb.files import atomic, sha256_of
+from hybridnb.progress import progress
 
 Vectors = dict[str, NDArray[np.float32]]
 """language -> unit vectors, float32 [texts, dimension]."""
+
+PART = 4096
+"""Texts that are encoded between two writes."""
+
+Encode = Callable[[Sequence[str], Kind], NDArray[np.float32]]
 
 
 def encode_benchmark(
     encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None, frozen: int = 0
 ) -> tuple[Vectors, Vectors]:
-    """(query vectors, candidate vectors) by language, rows in the benchmark's order.
+    """The vectors of a benchmark's queries, with the query prefix, and candidates, with the passage prefix.
 
-    Moves the encoder to the accelerator where there is one. Queries get the query prefix and candidates the
-    passage prefix, also where a text is both. cache: directory in which the vectors are kept under the hash
-    of the encoder and of the data, None for nowhere. frozen: how many of the lower layers other encoders share;
-    what these make of the benchmark is then kept in place of the vectors. ValueError: a damaged file, by name.
+    Moves the encoder to the accelerator where there is one.
+
+    Args:
+        encoder: what encodes.
+        benchmark: whose texts; one that stands several times is encoded once a side.
+        cache: directory in which the vectors are kept, None for nowhere. What is damaged there, or was made by
+            something else, is made anew with a warning; so is everything, where the directory cannot be written.
+        frozen: how many of the lower layers other encoders share; what these make of the benchmark is then kept in
+            place of the vectors.
+
+    Returns:
+        (query vectors, candidate vectors): language -> float32 [texts, dimension], rows in the benchmark's order.
+
+    Warns:
+        UserWarning: the cache is damaged or cannot be written; the file is named.
     """
     if torch.accelerator.is_available():
         encoder.to(torch.accelerator.current_accelerator())
-    queries = {language: q.texts for language, q in benchmark.queries.items()}
-    if frozen and cache is not None:
+    encode: Encode
+    if cache is None:
+        encode = _Parts(encoder, None)
+    elif frozen:
 
         def encode(texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
             return encode_above(encoder, texts, kind, frozen, cache)
 
-        return _by_language(encode, queries, "query"), _by_language(encode, benchmark.candidates, "passage")
-    file = None
-    if cache is not None:
-        file = cache / f"{encoder_sha256(encoder)[:20]}-{benchmark.sha256[:20]}.safetensors"
-        if file.is_file():
-            return _read(file)
-    vectors = (
-        _by_language(encoder.encode, queries, "query"),
-        _by_language(encoder.encode, benchmark.candidates, "passage"),
-    )
-    if file is not None:
-        _write(file, *vectors)
-    return vectors
+    else:
+        encode = _Parts(encoder, cache)
+    queries = {language: queries.texts for language, queries in benchmark.queries.items()}
+    return _by_language(encode, queries, "query"), _by_language(encode, benchmark.candidates, "passage")
 
 
 def encoder_sha256(encoder: DualEncoder) -> str:
@@ -77,36 +92,82 @@ def encoder_sha256(encoder: DualEncoder) -> str:
     return digest.hexdigest()
 
 
-def _by_language(
-    encode: Callable[[Sequence[str], Kind], NDArray[np.float32]],
-    texts: Mapping[str, Sequence[str]],
-    kind: Kind,
-) -> Vectors:
+def _by_language(encode: Encode, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
     """All languages in one go: batches of one length, repeated texts once."""
     together = encode([text for part in texts.values() for text in part], kind)
     ends = np.cumsum([len(part) for part in texts.values()])
     return dict(zip(texts, np.split(together, ends[:-1]), strict=True))
 
 
-def _read(file: Path) -> tuple[Vectors, Vectors]:
+class _Parts:
+    """Encodes texts part by part, and keeps each part."""
+
+    def __init__(self, encoder: DualEncoder, cache: Path | None) -> None:
+        self.encoder = encoder
+        self.sha256 = encoder_sha256(encoder) if cache else ""
+        self.directory = cache / self.sha256[:20] if cache else None
+
+    def __call__(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        # texts of like length together, so that batches of a part hold little padding
+        rows = sorted(row_of.values(), key=list(map(len, row_of)).__getitem__, reverse=True)
+        unique = list(row_of)
+        vectors = np.empty((len(unique), self.encoder.dimension), dtype=np.float32)
+        with progress(len(unique), f"encode {kind}", "texts") as bar:
+            for start in range(0, len(rows), PART):
+                part = rows[start : start + PART]
+                vectors[part] = self._part([unique[row] for row in part], kind)
+                bar.update(len(part))
+        return vectors[[row_of[text] for text in texts]]
+
+    def _part(self, texts: list[str], kind: Kind) -> NDArray[np.float32]:
+        made_of = {"encoder": self.sha256, "kind": kind, "texts": sha256_of(texts)}
+        path = self.directory / f"{kind}-{made_of['texts'][:20]}.safetensors" if self.directory else None
+        shape = (len(texts), self.encoder.dimension)
+        vectors = _read(path, made_of, shape) if path else None
+        if vectors is None:
+            vectors = self.encoder.encode(texts, kind, progress=False)
+            # what is not finite is refused where it is ranked, and must not be found again
+            if path and np.isfinite(vectors).all() and not _write(path, made_of, vectors):
+                self.directory = None
+        return vectors
+
+
+def _read(path: Path, made_of: Mapping[str, str], shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The vectors in a kept part; None where there is none that is whole and made of just this."""
     try:
-        stored = load_file(file)
-    except SafetensorError as error:
-        raise ValueError(f"{file} is damaged ({error}); delete it and run again") from error
-    queries: Vectors = {}
-    candidates: Vectors = {}
-    for key, vectors in stored.items():
-        side, _, language = key.partition("/")
-        (queries if side == "query" else candidates)[language] = vectors
-    return queries, candidates
+        with safe_open(path, "numpy") as stored:
+            kept, vectors = stored.metadata() or {}, stored.get_tensor("vectors")
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError) as error:
+        warnings.warn(f"{path} is damaged ({error}): encoding its texts again", stacklevel=2)
+        return None
+    if (
+        kept != {**made_of, "vectors": _sha256(vectors)}
+        or vectors.shape != shape
+        or vectors.dtype != np.float32
+    ):
+        warnings.warn(
+            f"{path} is damaged or was made by something else: encoding its texts again", stacklevel=2
+        )
+        return None
+    return vectors
 
 
-def _write(file: Path, queries: Vectors, candidates: Vectors) -> None:
-    """Write under another name and rename, so that a file of this name is whole."""
-    stored = {f"query/{language}": vectors for language, vectors in queries.items()}
-    stored |= {f"candidate/{language}": vectors for language, vectors in candidates.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as scratch:
-        part = Path(scratch) / file.name
-        save_file({key: np.ascontiguousarray(vectors) for key, vectors in stored.items()}, part)
-        part.replace(file)
+def _write(path: Path, made_of: Mapping[str, str], vectors: NDArray[np.float32]) -> bool:
+    """Whether a part could be kept."""
+    try:
+        with atomic(path) as scratch:
+            save_file({"vectors": vectors}, scratch, {**made_of, "vectors": _sha256(vectors)})
+    except (OSError, SafetensorError) as error:
+        warnings.warn(
+            f"the vectors cannot be kept in {path.parent} ({error}): goes on without, and encodes again next time",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+def _sha256(vectors: NDArray[np.float32]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(vectors).data).hexdigest()

@@ -140,7 +140,9 @@ def read_ranks(path: Path, benchmark: str) -> pd.DataFrame:
     try:
         ranks = pd.read_parquet(path)
         check_ranks(ranks)
-    except (pyarrow.ArrowException, ValueError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the file cannot be opened
+            raise
         why = str(error).splitlines()[0]
         raise ValueError(f"{path} is damaged ({why}): delete it and evaluate again") from None
     names = sorted(map(str, ranks["dataset"].unique()))

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from toy import random_benchmark, score_vectors
 
+from hybridnb.files import write_json
 from hybridnb.measures import metrics
-from hybridnb.measures.metrics_file import pack, unpack
+from hybridnb.measures.metrics_file import pack, read_metrics, unpack
 from hybridnb.places import RESULTS
 from hybridnb.retrieval.ranking import exact_ranks
 
@@ -43,3 +44,42 @@ def test_recorded_metrics_follow_from_the_recorded_ranks_to_the_last_bit(file: P
     for benchmark, values in json.loads(file.read_text()).items():
         found = pack(pd.read_parquet(file.parent / "ranks" / f"{benchmark}.parquet"))
         assert json.dumps(found) == json.dumps(values)
+
+
+def test_what_is_packed_is_read(tmp_path: Path):
+    content = {"random": pack(ranks())}
+    write_json(tmp_path / "metrics.json", content)
+    assert read_metrics(tmp_path / "metrics.json") == content
+
+
+PAIR = "crosslingual aa>bb: map is"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", r"holds '\[\]', not entries"),
+        ('{"b": {"zero-shot": {}}}', "b: task 'zero-shot' is unknown"),
+        ('{"b": {"monolingual": 1}}', "b monolingual holds '1'"),
+        ('{"b": {"monolingual": {"map": 1.2}}}', "b monolingual: map is 1.2"),
+        ('{"b": {"monolingual": {"map": null}}}', "b monolingual: map is None"),
+        ('{"b": {"multilingual": {"rank_distance": -1}}}', "rank_distance is -1"),
+        ('{"b": {"multilingual": {"rank_distance": Infinity}}}', "rank_distance is inf"),
+        ('{"b": {"crosslingual": {"by_language": {"aa>bb": {"map": NaN}}}}}', f"{PAIR} nan"),
+        ('{"b": {"crosslingual": {"by_language": {"aa>bb": {"map": "0.5"}}}}}', f"{PAIR} 0.5"),
+        ('{"b": {"crosslingual": {"by_language": []}}}', "by_language holds"),
+        ('{"b": {"crosslingual": {"by_language": {"aa>bb": 0.5}}}}', "b crosslingual aa>bb holds '0.5'"),
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path: Path, damaged: str, message: str):
+    path = tmp_path / "metrics.json"
+    path.write_text(damaged)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_metrics(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.parent.name)
+def test_recorded_metrics_are_read(file: Path):
+    assert set(read_metrics(file)) <= {path.stem for path in file.parent.glob("ranks/*.parquet")}

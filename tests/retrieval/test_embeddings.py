@@ -1,18 +1,24 @@
-"""A benchmark's vectors and their cache."""
+"""A benchmark's vectors, and the parts in which they are kept."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from numpy.testing import assert_array_equal
 from toy import SENTENCES, TEXTS, tiny_xlmr
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
-from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.retrieval.embeddings import encode_benchmark, encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder, Kind
+from hybridnb.retrieval import embeddings
+from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
 
 
 def benchmark(extra: str = "") -> Benchmark:
@@ -49,28 +55,46 @@ def test_vectors_by_language_with_each_sides_prefix(encoder: DualEncoder) -> Non
     assert np.abs(queries["en"][0] - candidates["en"][0]).max() > 1e-3
 
 
+def refuses(*_: object, **__: object) -> None:
+    pytest.fail("encoded again")
+
+
 def test_the_cache_gives_the_same_without_encoding(
     encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = encode_benchmark(encoder, benchmark(), cache=tmp_path / "cache")
-    monkeypatch.setattr(encoder, "encode", lambda *_, **__: pytest.fail("encoded again"))
+    plain = encode_benchmark(encoder, benchmark(), cache=None)
+    monkeypatch.setattr(encoder, "encode", refuses)
     second = encode_benchmark(encoder, benchmark(), cache=tmp_path / "cache")
-    for one, two in zip(first, second, strict=True):
-        assert one.keys() == two.keys()
-        for language in one:
-            assert_array_equal(one[language], two[language])
-            assert two[language].dtype == np.float32
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert_same(first, second)
+    assert_same(first, plain)
+    assert {path.name.partition("-")[0] for path in kept(tmp_path)} == {"query", "passage"}
 
 
-def test_other_data_or_another_encoder_is_another_entry(encoder: DualEncoder, tmp_path: Path) -> None:
+def assert_same(one: tuple[Vectors, Vectors], other: tuple[Vectors, Vectors]) -> None:
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.keys() == theirs.keys()
+        for language in mine:
+            assert_array_equal(mine[language], theirs[language])
+            assert theirs[language].dtype == np.float32
+
+
+def kept(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def test_a_part_belongs_to_an_encoder_and_its_texts(encoder: DualEncoder, tmp_path: Path) -> None:
     encode_benchmark(encoder, benchmark(), cache=tmp_path)
+    assert len(kept(tmp_path)) == 2
+    renamed = replace(benchmark(), name="other", relevance={"a": {"de": [1]}, "b": {"en": [2]}})
+    encode_benchmark(encoder, renamed, cache=tmp_path)
+    assert len(kept(tmp_path)) == 2, "the same texts"
     encode_benchmark(encoder, benchmark(extra=" And more."), cache=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(kept(tmp_path)) == 4
     with torch.no_grad():
         next(encoder.parameters())[7, 0] += 0.5
     encode_benchmark(encoder, benchmark(), cache=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(kept(tmp_path)) == 6
 
 
 def test_the_hash_is_of_what_the_vectors_depend_on(encoder: DualEncoder, model: Path, tmp_path: Path) -> None:
@@ -84,23 +108,87 @@ def test_the_hash_is_of_what_the_vectors_depend_on(encoder: DualEncoder, model: 
     assert len(others | {digest}) == 4
 
 
-def test_a_write_cut_off_leaves_nothing(
-    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("while_it_is", ["encoded", "written"])
+def test_a_kill_costs_the_part_that_was_begun(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, while_it_is: str
 ) -> None:
-    def half_written(_tensors: object, file: Path) -> None:
-        file.write_bytes(b"half")
-        raise KeyboardInterrupt
+    monkeypatch.setattr(embeddings, "PART", 2)
+    whole = encode_benchmark(encoder, benchmark(), cache=None)
+    encode, save, encoded = encoder.encode, embeddings.save_file, []
+
+    def encode_until_killed(texts: Sequence[str], kind: Kind, **options: bool) -> np.ndarray:
+        if while_it_is == "encoded" and len(encoded) == 2:
+            raise KeyboardInterrupt
+        encoded.append(texts)
+        return encode(texts, kind, **options)
+
+    def save_until_killed(tensors: dict[str, np.ndarray], file: Path, metadata: dict[str, str]) -> None:
+        if len(encoded) == 3:
+            file.write_bytes(b"half")
+            raise KeyboardInterrupt
+        save(tensors, file, metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr("hybridnb.retrieval.embeddings.save_file", half_written)
+        patch.setattr(encoder, "encode", encode_until_killed)
+        patch.setattr(embeddings, "save_file", save_until_killed)
         with pytest.raises(KeyboardInterrupt):
             encode_benchmark(encoder, benchmark(), cache=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert len(kept(tmp_path)) == 2
+    assert_same(encode_benchmark(encoder, benchmark(), cache=tmp_path), whole)
+    assert len(kept(tmp_path)) == 4, "two parts of the queries, two of the candidates"
+    monkeypatch.setattr(encoder, "encode", refuses)
+    assert_same(encode_benchmark(encoder, benchmark(), cache=tmp_path), whole)
 
 
-def test_a_damaged_entry_is_named(encoder: DualEncoder, tmp_path: Path) -> None:
+DAMAGE = {
+    "cut off": lambda data: data[:-50],
+    "empty": lambda data: b"",
+    "a bit": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "foreign": lambda data: safetensors.numpy.save({"vectors": np.zeros((3, 32), np.float32)}),
+    "no json": lambda data: data[:9] + b"?" + data[10:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_what_is_damaged_or_foreign_is_named_and_made_anew(
+    encoder: DualEncoder, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    first = encode_benchmark(encoder, benchmark(), cache=tmp_path)
+    part, _ = kept(tmp_path)
+    part.write_bytes(damage(part.read_bytes()))
+    with pytest.warns(UserWarning, match=rf"{part.name} is damaged .*encoding its texts again"):
+        assert_same(encode_benchmark(encoder, benchmark(), cache=tmp_path), first)
+    with warnings.catch_warnings(action="error"):
+        assert_same(encode_benchmark(encoder, benchmark(), cache=tmp_path), first)
+
+
+def test_another_texts_part_under_this_name_is_not_taken(encoder: DualEncoder, tmp_path: Path) -> None:
     encode_benchmark(encoder, benchmark(), cache=tmp_path)
-    (entry,) = tmp_path.iterdir()
-    entry.write_bytes(entry.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=rf"{entry.name} is damaged .*delete it"):
+    mine = kept(tmp_path)
+    encode_benchmark(encoder, benchmark(extra="!"), cache=tmp_path)
+    other = next(path for path in kept(tmp_path) if path not in mine and path.name.startswith("passage"))
+    mine[0].write_bytes(other.read_bytes())
+    with pytest.warns(UserWarning, match="made by something else"):
         encode_benchmark(encoder, benchmark(), cache=tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(encoder: DualEncoder, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match=r"cannot be kept in .*file") as caught:
+        vectors = encode_benchmark(encoder, benchmark(), cache=tmp_path / "file" / "cache")
+    assert_same(vectors, encode_benchmark(encoder, benchmark(), cache=None))
+    assert len(caught) == 1
+
+
+def test_vectors_that_are_not_finite_are_not_kept(encoder: DualEncoder, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(encoder.parameters()).fill_(np.nan)
+    encode_benchmark(encoder, benchmark(), cache=tmp_path)
+    assert kept(tmp_path) == []
+
+
+def test_two_processes_fill_one_cache(encoder: DualEncoder, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as two:
+        one, other = two.map(lambda _: encode_benchmark(encoder, benchmark(), cache=tmp_path), range(2))
+    assert_same(one, other)
+    assert len(kept(tmp_path)) == 2
