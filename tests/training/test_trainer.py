@@ -107,6 +107,70 @@ def test_it_learns(tmp_path: Path) -> None:
     assert history["learning_rate"].iloc[-1] < history["learning_rate"].max() <= 3e-3
 
 
+def own_training(settings: TrainingSettings) -> DualEncoder:
+    """The toy encoder after a plain loop: AdamW that leaves biases and normalisations undecayed, a linear schedule."""
+    sampler = BatchSampler(TOY, Strategy("hybrid", 0.5), batch_size=settings.batch_size, seed=3)
+    encoder = toy_encoder().train()
+    undecayed = {name for name, _ in encoder.named_parameters() if "bias" in name or "norm" in name.lower()}
+    parameters = {
+        settings.weight_decay: [p for name, p in encoder.named_parameters() if name not in undecayed],
+        0.0: [p for name, p in encoder.named_parameters() if name in undecayed],
+    }
+    groups = [{"params": group, "weight_decay": decay} for decay, group in parameters.items()]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+    warm = round(settings.warmup * settings.steps)
+    for step in range(settings.steps):
+        queries, passages = zip(*StepDataset(sampler, settings.steps).batch(step), strict=True)
+        scores = (
+            encoder(encoder.tokenize(queries, "query")) @ encoder(encoder.tokenize(passages, "passage")).T
+        )
+        torch.nn.functional.cross_entropy(
+            scores / settings.temperature, torch.arange(len(queries))
+        ).backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), settings.max_gradient_norm)
+        rise, fall = step / max(warm, 1), (settings.steps - step) / (settings.steps - warm)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * (rise if step < warm else fall)
+        optimizer.step()
+        optimizer.zero_grad()
+    return encoder.eval()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"weight_decay": 5.0},
+        {"warmup": 0.5},
+        {"warmup": 0.0},
+        {"max_gradient_norm": 1e-6},
+        {"temperature": 0.5},
+    ],
+    ids=str,
+)
+def test_it_is_what_a_plain_loop_makes(tmp_path: Path, changes: dict[str, float]) -> None:
+    options: dict[str, Any] = {"steps": 6, "evaluate_every": 6, "keep_best": False, **changes}
+    encoder, _ = train_toy(tmp_path, **options)
+    expected = own_training(toy_settings(**options)).state_dict()
+    for name, weight in encoder.state_dict().items():
+        torch.testing.assert_close(weight, expected[name], msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_the_seed_and_nothing_else_decides_what_dropout_drops(tmp_path: Path) -> None:
+    def trained(name: str, seed: int, before: int) -> torch.Tensor:
+        settings = toy_settings(steps=2, evaluate_every=2, keep_best=False)
+        sampler = BatchSampler(TOY, Strategy("X-X-mono"), batch_size=4, seed=3)
+        sampler.seed = seed  # the batches stay those of seed 3
+        encoder = toy_encoder(dropout=0.5)
+        torch.manual_seed(before)
+        train(encoder, sampler, validation_batches(HELD_OUT, settings, None), settings, tmp_path / name)
+        return torch.cat([weight.flatten() for weight in encoder.parameters()]).detach()
+
+    first = trained("first", 3, before=1)
+    assert torch.equal(first, trained("again", 3, before=2))
+    assert not torch.equal(first, trained("other", 4, before=1))
+
+
 def test_the_last_weights_are_kept_where_the_study_says_so(tmp_path: Path) -> None:
     kept, trained = train_toy(tmp_path / "last", steps=24, learning_rate=0.3, keep_best=False)
     best, other = train_toy(tmp_path / "best", steps=24, learning_rate=0.3)
