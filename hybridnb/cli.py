@@ -218,7 +218,7 @@ def _bundle(parsed: argparse.Namespace) -> None:
 
 def _evaluate(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
-    from hybridnb.corpora.source import cache_directory
+    from hybridnb.places import cache_directory
     from hybridnb.report.tables import headline_table
     from hybridnb.retrieval.bm25 import bm25_ranks
     from hybridnb.study.evaluation import evaluate, record
@@ -257,10 +257,11 @@ def _describe(parsed: argparse.Namespace) -> None:
     from hybridnb.corpora.describe import describe, to_dict
 
     if parsed.name is None:
-        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", corpora.CORPORA)):
+        trained = {**corpora.TRAINING, **corpora.VALIDATION}
+        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", trained)):
             print(f"{title}:")
-            for name, text in names.items():
-                print(f"  {name:<12} {text}")
+            for name, data_set in names.items():
+                print(f"  {name:<12} {data_set.about}")
         return
     # a name is a benchmark where it is both, as cldr
     known = parsed.name in corpora.BENCHMARKS

@@ -1,8 +1,13 @@
-"""Where things are: the checkout with notebooks/, runs/, figures/ and data/."""
+"""Where things are: the checkout with notebooks/, runs/, figures/ and data/, and the user's cache."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
+import warnings
+from functools import cache
 from pathlib import Path
 
 HOME = Path(os.environ.get("HYBRIDNB_HOME") or Path(__file__).parents[1]).expanduser().resolve()
@@ -12,3 +17,47 @@ NOTEBOOKS = HOME / "notebooks"
 RUNS = HOME / "runs"
 FIGURES = HOME / "figures"
 RESULTS = HOME / "data" / "results"
+
+
+def cache_directory() -> Path:
+    """The user's cache, $XDG_CACHE_HOME/hybridnb or ~/.cache/hybridnb, made where it is not there.
+
+    Where it cannot be written (a read-only home, no home at all): a directory that is gone when the process ends,
+    with a warning. A cache saves time; no result may be lost for want of one.
+    """
+    wanted = user_cache()
+    if wanted is not None and _writable(wanted):
+        return wanted
+    return _temporary(wanted)
+
+
+def user_cache() -> Path | None:
+    """Where the cache should be, be it there and writable or not; None where there is no home directory."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(base) / "hybridnb" if base else Path.home() / ".cache" / "hybridnb"
+    except RuntimeError:  # no HOME, and no entry of this user
+        return None
+
+
+def _writable(directory: Path) -> bool:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK | os.X_OK)
+
+
+@cache
+def _temporary(instead_of: Path | None) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="hybridnb-cache-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    what = (
+        f"the cache {instead_of} cannot be written"
+        if instead_of
+        else "there is no home directory for the cache"
+    )
+    warnings.warn(
+        f"{what}: what is made is not kept; set XDG_CACHE_HOME to a writable directory", stacklevel=3
+    )
+    return directory

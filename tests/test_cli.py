@@ -32,7 +32,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_describe_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == ["Benchmarks:", *corpora.BENCHMARKS, "Corpora:", *corpora.CORPORA]
+    assert listed == ["Benchmarks:", *corpora.BENCHMARKS, "Corpora:", *{**corpora.TRAINING, **corpora.VALIDATION}]
 
 
 def test_describe_a_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

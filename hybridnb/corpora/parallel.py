@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 class Item:
     """One query and its passage, each in one or more languages.
 
-    `document` names what may not be torn apart by a split (a file, a fact); `source` the collection.
+    Args:
+        id: Of its own in the corpus.
+        source: The collection it is from.
+        document: What may not be torn apart by a split (a file, a fact).
+        queries: Language -> text.
+        passages: Language -> text.
     """
 
     id: str
@@ -29,14 +34,22 @@ class Item:
 class ParallelCorpus:
     """Parallel query-passage items with the index a batch strategy needs.
 
-    items: any sequence of Item (a list, or one that reads from disk on access).
-    languages: sorted codes; the columns of `has_query` and `has_passage`.
-    has_query, has_passage: bool [items, languages]: the texts each item has.
-    groups: int64 [items]: items with the same number share a passage text (directly or through other
-        items) and must not meet in a batch.
-    sources, source_of: names, and int64 [items] into them.
+    Args:
+        name: Of the corpus.
+        items: A list, or any sequence that reads from disk on access.
+        sha256: Of the content, where the reader knows it.
+        index: The arrays computed from the items, where the reader brings them (lazy corpora).
 
-    The four arrays are computed from the items unless `index` brings them (lazy corpora).
+    Raises:
+        ValueError: No items.
+
+    Example:
+        >>> items = [Item(f"d{n}", "s", f"d{n}", {"en": f"Q{n}?", "de": f"F{n}?"}, {"en": f"A{n}."}) for n in range(9)]
+        >>> corpus = ParallelCorpus("toy", items)
+        >>> len(corpus), corpus.languages, corpus[0].queries["de"]
+        (9, ('de', 'en'), 'F0?')
+        >>> [len(part) for part in corpus.split(0.3)]
+        [6, 3]
     """
 
     def __init__(
@@ -62,6 +75,7 @@ class ParallelCorpus:
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """Sorted codes."""
         return self.index.languages
 
     @cached_property
@@ -80,13 +94,41 @@ class ParallelCorpus:
         """The corpus of the items at these positions."""
         return ParallelCorpus(name or self.name, [self.items[int(p)] for p in positions])
 
+    def in_languages(self, languages: Collection[str]) -> ParallelCorpus:
+        """The corpus in these languages only; items without a query or passage in them are left out.
+
+        Raises:
+            ValueError: A language that the corpus does not have, or none.
+        """
+        self._all_there("language", languages, self.languages)
+
+        def of(texts: Mapping[str, str]) -> dict[str, str]:
+            return {code: text for code, text in texts.items() if code in languages}
+
+        items = (replace(item, queries=of(item.queries), passages=of(item.passages)) for item in self.items)
+        return ParallelCorpus(self.name, [item for item in items if item.queries and item.passages])
+
+    def without_sources(self, sources: Collection[str]) -> ParallelCorpus:
+        """The corpus without the items of these sources.
+
+        Raises:
+            ValueError: A source that the corpus does not have, or no item left.
+        """
+        self._all_there("source", sources, self.index.sources)
+        return ParallelCorpus(self.name, [item for item in self.items if item.source not in sources])
+
     def split(self, validation: float, seed: int = 0) -> tuple[ParallelCorpus, ParallelCorpus]:
         """(training, validation) with whole documents on either side, drawn by hash of (seed, document).
 
-        validation: share of the documents, in (0, 1). Adding documents never moves one that was there.
+        Args:
+            validation: Fraction of the documents, in (0, 1). Adding documents never moves one that was there.
+            seed: Another seed draws other documents.
+
+        Raises:
+            ValueError: A side would be empty.
         """
         if not 0 < validation < 1:
-            raise ValueError(f"validation is {validation}; it must be a share between 0 and 1")
+            raise ValueError(f"validation is {validation}; it must be a fraction between 0 and 1")
 
         def held_out(document: str) -> bool:
             digest = hashlib.sha256(f"{seed}\t{document}".encode()).digest()
@@ -104,10 +146,24 @@ class ParallelCorpus:
             self.select((i for i, h in enumerate(held) if h), f"{self.name}:validation"),
         )
 
+    def _all_there(self, what: str, asked: Collection[str], there: Collection[str]) -> None:
+        if absent := sorted(set(asked) - set(there)):
+            raise ValueError(f"{self.name} has no {what} {absent[0]!r}; it has {', '.join(sorted(there))}")
+
 
 @dataclass(frozen=True)
 class CorpusIndex:
-    """The arrays of a ParallelCorpus (see there)."""
+    """The arrays of a ParallelCorpus.
+
+    Args:
+        languages: Sorted codes, the columns of the next two.
+        has_query: bool [items, languages]: the queries each item has.
+        has_passage: bool [items, languages]: the passages.
+        groups: int64 [items]: items of one number must not meet in a batch, since a text of one is a text of
+            the other, directly or through further items.
+        sources: Names.
+        source_of: int64 [items] into sources.
+    """
 
     languages: tuple[str, ...]
     has_query: NDArray[np.bool_]
@@ -118,27 +174,31 @@ class CorpusIndex:
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> CorpusIndex:
+        """The index of these items, each of which is read once."""
         languages = tuple(sorted({code for item in items for code in (*item.queries, *item.passages)}))
         column = {code: c for c, code in enumerate(languages)}
         has_query = np.zeros((len(items), len(languages)), dtype=bool)
         has_passage = np.zeros_like(has_query)
         sources = tuple(sorted({item.source for item in items}))
-        source_number = {source: s for s, source in enumerate(sources)}
-        source_of = np.empty(len(items), dtype=np.int64)
-        parent = list(range(len(items)))
-        first_with: dict[str, int] = {}
-
-        def root(i: int) -> int:
-            while parent[i] != i:
-                parent[i] = parent[parent[i]]
-                i = parent[i]
-            return i
-
         for i, item in enumerate(items):
             has_query[i, [column[code] for code in item.queries]] = True
             has_passage[i, [column[code] for code in item.passages]] = True
-            source_of[i] = source_number[item.source]
-            for text in item.passages.values():
-                parent[root(i)] = root(first_with.setdefault(text, i))
-        groups = np.fromiter((root(i) for i in range(len(items))), dtype=np.int64, count=len(items))
-        return cls(languages, has_query, has_passage, groups, sources, source_of)
+        source_of = np.array([sources.index(item.source) for item in items], dtype=np.int64)
+        return cls(languages, has_query, has_passage, _groups(items), sources, source_of)
+
+
+def _groups(items: Sequence[Item]) -> NDArray[np.int64]:
+    """The number of each item's group: that of its root, where items that share a passage are joined."""
+    parent = list(range(len(items)))
+    first_with: dict[str, int] = {}
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for i, item in enumerate(items):
+        for text in item.passages.values():
+            parent[root(i)] = root(first_with.setdefault(text, i))
+    return np.array([root(i) for i in range(len(items))], dtype=np.int64)

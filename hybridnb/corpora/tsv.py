@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from hybridnb.corpora.lines import BadRow, BadRows
-from hybridnb.corpora.source import cache_directory
+from hybridnb.places import cache_directory
 
 CHUNK = 1 << 25  # bytes of lines read at a time
 FORMAT = 1  # of the cached arrays

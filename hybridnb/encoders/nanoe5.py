@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertModel, XLMRobertaTokenizer
 
-from hybridnb.corpora.source import cache_directory, find
+from hybridnb.corpora.source import find
 from hybridnb.encoders.conventions import Conventions
 from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.places import cache_directory
 from tools.pruning import prune_tokenizer
 
 WEIGHTS, TOKENIZER = "e5-small-q4.bin", "tokenizer.json"

@@ -308,9 +308,9 @@ def _start(settings: EncoderSettings, corpus: ParallelCorpus, seed: int) -> Dual
 def evaluate_run(run: Run, benchmark: str) -> None:
     """Rank a benchmark with the run's encoder, and keep the ranks and metrics in the run."""
     from hybridnb import corpora
-    from hybridnb.corpora.source import cache_directory
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.encoders.trunk import frozen_layers
+    from hybridnb.places import cache_directory
     from hybridnb.study.evaluation import evaluate
 
     if not run.encoder_directory.is_dir():

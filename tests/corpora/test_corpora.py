@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybridnb import corpora
-from hybridnb.corpora.__main__ import main
+from hybridnb.corpora.cldr.corpus import PHRASINGS
 from hybridnb.corpora.parallel import ParallelCorpus
+from hybridnb.corpora.sets import cldr
+from hybridnb.corpora.source import MissingData, RemoteFile, Source
 
 ROOT = Path(__file__).parents[2]
+REGISTRIES = (corpora.BENCHMARKS, corpora.TRAINING, corpora.VALIDATION)
 
 
 @pytest.fixture
@@ -57,6 +64,38 @@ def test_named_sets_come_from_the_directory(real_data: Path) -> None:
         assert sum(map(len, benchmark.candidates.values())) == pool
 
 
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_a_registered_name_loads_its_own_set(
+    registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its files are nowhere the error names the set; what is made here bears its name."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
+    for name, data_set in registry.items():
+        if data_set.source is None:
+            assert data_set.load(None).name.split(":")[0] == name
+        else:
+            assert data_set.source.name == name
+            assert corpora.source_of(name) is data_set.source
+            with pytest.raises(MissingData, match=f"^{name}: no {data_set.source.files[0].path}"):
+                data_set.load(None)
+
+
+def test_every_module_of_the_sets_registers_something() -> None:
+    for path in (ROOT / "hybridnb/corpora/sets").glob("[!_]*.py"):
+        module = f"hybridnb.corpora.sets.{path.stem}"
+        loaders = [data_set.load for registry in REGISTRIES for data_set in registry.values()]
+        assert module in {getattr(load, "func", load).__module__ for load in loaders}
+
+
+def test_every_loader_takes_a_directory_first() -> None:
+    for registry in REGISTRIES:
+        for name, data_set in registry.items():
+            assert next(iter(inspect.signature(data_set.load).parameters)) == "directory", name
+            for file in data_set.source.files if data_set.source else ():
+                assert not Path(file.path).is_absolute()
+
+
 @pytest.mark.parametrize(
     ("load", "name", "message"),
     [
@@ -66,50 +105,97 @@ def test_named_sets_come_from_the_directory(real_data: Path) -> None:
             r"no benchmark is named 'xquadr'\. Did you mean 'xquad-r'\?.*miracl-zh",
         ),
         (corpora.load_benchmark, "miracl-xx", r"Did you mean 'miracl-.."),
-        (corpora.training_corpus, "opendoc", r"Did you mean 'opendocs'\? Known: cldr, opendocs, mmarco$"),
+        (corpora.training_corpus, "opendoc", r"Did you mean 'opendocs'\? Known: cldr, mmarco, opendocs$"),
         (
             corpora.validation_corpus,
             "opendocs",
             r"no validation corpus is named 'opendocs'\. Known: cldr, squad",
         ),
-        (corpora.home_of, "cldr", "no data set with files is named 'cldr'"),
+        (corpora.source_of, "cldr", "cldr is made here: it has no files to fetch"),
+        (corpora.source_of, "squadshift", "no data set is named 'squadshift'. Did you mean 'squadshifts'?"),
     ],
 )
-def test_unknown_name_lists_the_known(load: type, name: str, message: str) -> None:
+def test_unknown_name_lists_the_known(load: Any, name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(name)
 
 
-def test_option_that_does_not_apply(real_data: Path) -> None:
-    with pytest.raises(ValueError, match="xquad-r takes no 'skip_bad'"):
-        corpora.load_benchmark("xquad-r", directory=real_data, skip_bad=True)
-    corpora.load_benchmark("xquad-r", directory=real_data, skip_bad=False)
+def test_option_that_does_not_apply() -> None:
+    with pytest.raises(ValueError, match="ntrex takes no 'context'; it takes skip_bad"):
+        corpora.load_benchmark("ntrex", context="half")
+    assert corpora.load_benchmark("cldr", skip_bad=False).name == "cldr"
 
 
-def test_importing_the_names_costs_nothing() -> None:
-    code = "import sys, hybridnb.corpora; print(*sorted(m for m in sys.modules if 'numpy' in m or 'hybridnb' in m))"
+def test_importing_the_names_costs_little() -> None:
+    heavy = "{'torch', 'pandas', 'scipy', 'datasets', 'pyarrow', 'pooch', 'huggingface_hub'}"
+    code = f"import sys, hybridnb.corpora; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["hybridnb", "hybridnb.corpora"]
+    assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize("name", sorted({*corpora.CORPORA, *corpora.BENCHMARKS} - {"cldr"}))
-def test_every_set_with_files_has_a_home(name: str) -> None:
-    if (module := name.split("-")[0]) in ("miracl", "xm3600"):
-        pytest.importorskip(f"hybridnb.corpora.{module}")
-    home = corpora.home_of(name)
-    assert home.name == name
-    assert home.files
-    assert all(not Path(file.path).is_absolute() for file in home.files)
+def test_content_of_a_path_is_its_bytes(pairs: Path) -> None:
+    before = corpora.content_sha256(pairs)
+    assert corpora.content_sha256(str(pairs)) == before
+    moved = pairs.rename(pairs.with_name("other.jsonl"))
+    assert corpora.content_sha256(moved) == before
+    times = moved.stat()
+    moved.write_bytes(moved.read_bytes().replace(b"q", b"Q"))
+    import os
+
+    os.utime(moved, ns=(times.st_atime_ns, times.st_mtime_ns))  # same path, size and time of change
+    assert corpora.content_sha256(moved) != before
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        corpora.content_sha256("nowhere.jsonl")
 
 
-def test_fetching_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for file in corpora.home_of("mlqa-r").files:
-        path = tmp_path / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    assert main(["mlqa-r", "--to", str(tmp_path)]) == 0  # all there: nothing is fetched
-    assert f"mlqa-r is in {tmp_path}" in capsys.readouterr().out
-    assert main(["opendocs", "--to", str(tmp_path)]) == 1
-    assert "opendocs/train.jsonl.gz has no public home" in capsys.readouterr().err
-    assert main(["squadshift", "--to", str(tmp_path)]) == 1
-    assert "Did you mean 'squadshifts'?" in capsys.readouterr().err
+def test_content_of_cldr_is_babel_and_the_phrasings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = corpora.content_sha256("cldr")
+    with monkeypatch.context() as patch:
+        patch.setattr(cldr.metadata, "version", lambda name: "0")
+        assert corpora.content_sha256("cldr") != before
+    for file in Path(str(PHRASINGS)).iterdir():
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(cldr, "PHRASINGS", tmp_path)
+        assert corpora.content_sha256("cldr") == before
+        (tmp_path / "tr.toml").write_text("")
+        assert corpora.content_sha256("cldr") != before
+
+
+def test_content_of_a_named_set_is_the_pinned_one_until_another_lies_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
+    names = [name for registry in REGISTRIES for name in registry]
+    digests = {name: corpora.content_sha256(name) for name in names}
+    assert len(set(digests.values())) == len(set(names))
+    changed = tmp_path / corpora.source_of("xquad-r").files[3].path
+    changed.parent.mkdir(parents=True)
+    changed.write_text("another")
+    assert corpora.content_sha256("xquad-r", tmp_path) != digests["xquad-r"]
+    assert corpora.content_sha256("xquad-r") == digests["xquad-r"]
+
+
+def test_content_is_the_same_in_every_form(real_data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
+    for name in ("xquad-r", "ntrex", "squadshifts", "miracl-sw", "opendocs"):
+        assert corpora.content_sha256(name, real_data) == corpora.content_sha256(name)
+
+
+@given(st.sets(st.sampled_from(sorted(corpora.BENCHMARKS)), min_size=2, max_size=2))
+def test_no_two_sets_share_a_file(names: set[str]) -> None:
+    files = [
+        {file.path for file in data_set.source.files} if data_set.source else set()
+        for data_set in (corpora.BENCHMARKS[name] for name in names)
+    ]
+    assert not set.intersection(*files)
+
+
+def test_registering_asks_for_a_source_or_what_it_is_made_of() -> None:
+    source = Source("a", "here", (RemoteFile("a"),))
+    with pytest.raises(ValueError, match="give either a source or what it is made of"):
+        corpora.DataSet("a", lambda directory: None, None)
+    with pytest.raises(ValueError, match="give either a source or what it is made of"):
+        corpora.DataSet("a", lambda directory: None, source, lambda: 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hybridnb.corpora import jsonl
+from hybridnb.corpora import jsonl, training_corpus
 from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.corpora.lines import BadRow, BadRowsWarning
 
@@ -119,20 +119,20 @@ def test_bad_lines_of_the_file_itself(write: Callable[..., Path], tmp_path: Path
 
 def test_languages_restrict_the_texts(write: Callable[..., Path]) -> None:
     path = write(row(0), row(1, q={"en": "only"}, p={"en": "English"}))
-    corpus = read_jsonl(path, languages=["de"])
+    corpus = training_corpus(path, languages=["de"])
     assert corpus.languages == ("de",)
     assert [dict(item.queries) for item in corpus.items] == [{"de": "Titel 0"}]
-    with pytest.raises(ValueError, match=f"{path}: no row has the language 'sw'; it has de, en"):
-        read_jsonl(path, languages=["en", "sw"])
+    with pytest.raises(ValueError, match="pairs has no language 'sw'; it has de, en"):
+        training_corpus(path, languages=["en", "sw"])
 
 
 def test_sources_are_left_out(write: Callable[..., Path]) -> None:
     path = write(row(0), row(1, src="faq"))
-    assert [item.source for item in read_jsonl(path, exclude_sources=["guide"]).items] == ["faq"]
-    with pytest.raises(ValueError, match="no row has the source 'tldr'; it has faq, guide"):
-        read_jsonl(path, exclude_sources=["tldr"])
-    with pytest.raises(ValueError, match="no item is left"):
-        read_jsonl(path, exclude_sources=["guide", "faq"])
+    assert [item.source for item in training_corpus(path, exclude_sources=["guide"]).items] == ["faq"]
+    with pytest.raises(ValueError, match="pairs has no source 'tldr'; it has faq, guide"):
+        training_corpus(path, exclude_sources=["tldr"])
+    with pytest.raises(ValueError, match="'pairs' has no items"):
+        training_corpus(path, exclude_sources=["guide", "faq"])
 
 
 def test_context_goes_before_headings(write: Callable[..., Path]) -> None:

@@ -53,7 +53,7 @@ def test_mlqa_r_is_parallel_in_2_to_4_languages(real_data: Path) -> None:
     assert {i: len(rows) for i, rows in benchmark.relevance.items()} == languages_of
 
 
-@pytest.mark.parametrize("name", lareqa.FILES)
+@pytest.mark.parametrize("name", lareqa.SOURCES)
 def test_relevant_candidate_has_the_start_of_the_answer(real_data: Path, name: str) -> None:
     """Recounted by walking every span of the files; most answers lie whole in the candidate."""
     benchmark = lareqa.load_benchmark(name, real_data)
@@ -77,8 +77,8 @@ def test_relevant_candidate_has_the_start_of_the_answer(real_data: Path, name: s
 
 
 def test_files_at_hand_are_the_pinned_ones(real_data: Path) -> None:
-    for home in lareqa.HOMES.values():
-        for file in home.files:
+    for source in lareqa.SOURCES.values():
+        for file in source.files:
             assert (real_data / file.path).stat().st_size == file.size
 
 
@@ -145,15 +145,10 @@ def test_file_that_is_cut_off_or_not_utf_8(tmp_path: Path, content: bytes) -> No
 def test_missing_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
-    for code in lareqa.FILES["mlqa-r"]:
+    for code in MLQA_R:
         write(tmp_path / "lareqa" / "mlqa-r" / f"{code}.json", paragraph())
     benchmark = lareqa.load_benchmark("mlqa-r", tmp_path)
-    assert benchmark.relevance == {"q1": {code: [1] for code in lareqa.FILES["mlqa-r"]}}
+    assert benchmark.relevance == {"q1": {code: [1] for code in MLQA_R}}
     (tmp_path / "lareqa" / "mlqa-r" / "hi.json").unlink()
-    with pytest.raises(MissingData, match=r"no lareqa/mlqa-r/hi.json\. .*`python -m hybridnb.corpora mlqa-r"):
+    with pytest.raises(MissingData, match=r"no lareqa/mlqa-r/hi.json\. .*`hybridnb fetch mlqa-r"):
         lareqa.load_benchmark("mlqa-r", tmp_path)
-
-
-def test_unknown_name() -> None:
-    with pytest.raises(ValueError, match="no LAReQA benchmark 'squad'; there are xquad-r and mlqa-r"):
-        lareqa.load_benchmark("squad")

@@ -179,7 +179,7 @@ def flat(real_data: Path, language: str, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("language", corpora.MIRACL_LANGUAGES)
+@pytest.mark.parametrize("language", COUNTS)
 def test_real_topics_and_qrels(real_data: Path, language: str) -> None:
     files = {kind: flat(real_data, language, kind) for kind in ("topics", "qrels")}
     bad = BadRows(skip=False)
@@ -190,13 +190,13 @@ def test_real_topics_and_qrels(real_data: Path, language: str) -> None:
     with gzip.open(files["qrels"], "rt", encoding="utf-8") as file:
         assert {line.split()[3] for line in file} == {"0", "1"}
     # they are byte for byte the files that are pinned
-    for kind, remote in zip(("topics", "qrels"), miracl.home(language).files, strict=False):
+    for kind, remote in zip(("topics", "qrels"), miracl.source(language).files, strict=False):
         data = gzip.decompress(files[kind].read_bytes())
         assert (len(data), f"sha256:{hashlib.sha256(data).hexdigest()}") == (remote.size, remote.digest)
 
 
-def test_home_is_pinned_and_tells_its_size() -> None:
-    files = miracl.home("ar").files
+def test_source_is_pinned_and_tells_its_size() -> None:
+    files = miracl.source("ar").files
     assert [file.path for file in files[:2]] == [path_of("ar", "topics"), path_of("ar", "qrels")]
     assert [file.path for file in files[2:]] == [shard_of("ar", n) for n in range(5)]
     for file, (repository, revision) in zip(
@@ -205,9 +205,9 @@ def test_home_is_pinned_and_tells_its_size() -> None:
         assert len(revision) == 40
         assert file.url == f"hf://datasets/{repository}@{revision}/{file.path.removeprefix('miracl/')}"
     assert sum(file.size or 0 for file in files[2:]) == 319_972_345
-    assert sum(file.size or 0 for file in miracl.home("en").files[2:]) == 5_060_264_106
+    assert sum(file.size or 0 for file in miracl.source("en").files[2:]) == 5_060_264_106
     with pytest.raises(ValueError, match="MIRACL has no 'xx'; its languages are ar, bn"):
-        miracl.home("xx")
+        miracl.source("xx")
 
 
 def test_missing_passages_say_what_was_tried(tmp_path: Path) -> None:

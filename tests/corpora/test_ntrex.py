@@ -15,15 +15,24 @@ from hybridnb.corpora.lines import BadRow, BadRowsWarning
 from hybridnb.corpora.sets import ntrex
 
 
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
+
+
+STORED = "ntrex/sentences.jsonl.gz"
+
+
 def row(number: int = 0, **changes: Any) -> dict[str, Any]:
-    texts = {code: f"{code} {number}" for code in ntrex.FILES}
+    texts = {code: f"{code} {number}" for code in ntrex.LANGUAGES}
     return {"id": f"ntrex/{number}", "doc": "d", "t": texts, **changes}
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write(*rows: dict[str, Any]) -> Path:
-        path = tmp_path / ntrex.STORED
+        path = tmp_path / STORED
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
         return path
@@ -42,9 +51,9 @@ def test_ntrex(real_data: Path) -> None:
 
 def test_published_files_give_the_same(real_data: Path, tmp_path: Path) -> None:
     """The published texts, written again from the rows at hand: they are byte for byte the pinned ones."""
-    with gzip.open(real_data / ntrex.STORED, "rt", encoding="utf-8") as file:
+    with gzip.open(real_data / STORED, "rt", encoding="utf-8") as file:
         rows = [json.loads(line)["t"] for line in file]
-    for code, remote in zip(ntrex.FILES, ntrex.HOME.files, strict=True):
+    for code, remote in zip(ntrex.LANGUAGES, ntrex.SOURCE.files, strict=True):
         text = "".join(texts[code] + "\r\n" for texts in rows).encode()
         assert (len(text), f"sha256:{hashlib.sha256(text).hexdigest()}") == (remote.size, remote.digest)
         path = tmp_path / remote.path
@@ -52,7 +61,7 @@ def test_published_files_give_the_same(real_data: Path, tmp_path: Path) -> None:
         path.write_bytes(text)
     assert ntrex.load_benchmark(tmp_path).sha256 == ntrex.load_benchmark(real_data).sha256
 
-    short = tmp_path / ntrex.HOME.files[3].path
+    short = tmp_path / ntrex.SOURCE.files[3].path
     short.write_bytes(short.read_bytes().split(b"\r\n", 1)[1])
     with pytest.raises(BadRow, match=f"{short}, line 1997: missing, other languages have 1997 lines"):
         ntrex.load_benchmark(tmp_path)
@@ -68,7 +77,7 @@ def test_a_sentence_is_in_every_pool_but_its_own(write: Callable[..., Path], tmp
                 language: [benchmark.candidates[language][n] for n in numbers]
                 for language, numbers in benchmark.relevance[query].items()
             }
-            assert relevant == {other: [f"{other} {number}"] for other in ntrex.FILES if other != code}
+            assert relevant == {other: [f"{other} {number}"] for other in ntrex.LANGUAGES if other != code}
 
 
 BAD_ROWS = {
@@ -95,7 +104,7 @@ def test_bad_row(write: Callable[..., Path], tmp_path: Path, case: str) -> None:
 
 
 def test_bad_published_line_is_left_out_of_every_language(tmp_path: Path) -> None:
-    for remote in ntrex.HOME.files:
+    for remote in ntrex.SOURCE.files:
         path = tmp_path / remote.path
         path.parent.mkdir(exist_ok=True)
         path.write_text("one\n\nthree\n" if "hin" in remote.path else "one\ntwo\nthree\n")

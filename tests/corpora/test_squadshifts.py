@@ -16,6 +16,15 @@ from hybridnb.corpora.sets import squadshifts
 from hybridnb.corpora.source import MissingData
 
 
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
+
+
+STORED = "squadshifts/new_wiki.jsonl.gz"
+
+
 def row(number: int = 0, **changes: Any) -> dict[str, Any]:
     questions = [{"id": f"{number}.{q}", "question": f"Why {q}?", "answers": []} for q in range(2)]
     return {"title": f"T{number}", "context": f"Paragraph {number}.\n", "qas": questions, **changes}
@@ -24,7 +33,7 @@ def row(number: int = 0, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write(*rows: dict[str, Any]) -> Path:
-        path = tmp_path / squadshifts.STORED
+        path = tmp_path / STORED
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
         return path
@@ -42,7 +51,7 @@ def test_new_wiki(real_data: Path) -> None:
 def test_published_file_gives_the_same(real_data: Path, tmp_path: Path) -> None:
     """The published JSON, written again from the rows at hand: it is byte for byte the pinned one."""
     articles: list[dict[str, Any]] = []
-    with gzip.open(real_data / squadshifts.STORED, "rt", encoding="utf-8") as file:
+    with gzip.open(real_data / STORED, "rt", encoding="utf-8") as file:
         for line in file:
             stored = json.loads(line)
             if not articles or articles[-1]["title"] != stored["title"]:
@@ -50,7 +59,7 @@ def test_published_file_gives_the_same(real_data: Path, tmp_path: Path) -> None:
             qas = [{key: q[key] for key in ("question", "id", "answers")} for q in stored["qas"]]
             articles[-1]["paragraphs"].append({"context": stored["context"], "qas": qas})
     published = json.dumps({"data": articles, "version": "1.0"})
-    (remote,) = squadshifts.HOME.files
+    (remote,) = squadshifts.SOURCE.files
     assert f"sha256:{hashlib.sha256(published.encode()).hexdigest()}" == remote.digest
     path = tmp_path / remote.path
     path.parent.mkdir()
@@ -95,7 +104,6 @@ def test_bad_question_leaves_the_others_of_its_paragraph(write: Callable[..., Pa
         assert [item.id for item in squadshifts.load(tmp_path, skip_bad=True).items] == ["a", "c"]
 
 
-def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(MissingData, match=r"python -m hybridnb\.corpora squadshifts"):
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"hybridnb fetch squadshifts"):
         squadshifts.load(tmp_path)

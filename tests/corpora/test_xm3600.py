@@ -45,7 +45,7 @@ ROWS = [
 ]
 
 
-def write(directory: Path, rows: list[Any], name: str = xm3600.STORED) -> Path:
+def write(directory: Path, rows: list[Any], name: str = "xm3600/captions.jsonl") -> Path:
     path = directory / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
@@ -160,7 +160,7 @@ def test_published_archive(tmp_path: Path) -> None:
     archive = tmp_path / "zip/xm3600/captions.zip"
     archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as files:
-        files.write(tmp_path / "plain" / xm3600.STORED, "captions.jsonl")
+        files.write(tmp_path / "plain" / "xm3600/captions.jsonl", "captions.jsonl")
     for _ in range(2):
         zipped = xm3600.load_benchmark(tmp_path / "zip", languages=["bn", "de", "en"])
         assert zipped.sha256 == plain.sha256
@@ -170,11 +170,11 @@ def test_published_archive(tmp_path: Path) -> None:
 
 
 def test_missing_data_say_what_was_tried(tmp_path: Path) -> None:
-    (remote,) = xm3600.HOME.files
+    (remote,) = xm3600.SOURCE.files
     assert remote.url == (
         f"https://raw.githubusercontent.com/google/crossmodal-3600/{xm3600.COMMIT}/web-data/captions.zip"
     )
-    with pytest.raises(MissingData, match=r"no xm3600/captions.zip.*python -m hybridnb.corpora xm3600"):
+    with pytest.raises(MissingData, match=r"no xm3600/captions.zip.*hybridnb fetch xm3600"):
         xm3600.load_benchmark(tmp_path)
 
 
@@ -195,7 +195,7 @@ def test_bad_rows_are_named_and_may_be_skipped(tmp_path: Path, case: str) -> Non
     rows = [*ROWS, bad]
     with pytest.raises(BadRow) as raised:
         load(tmp_path, rows)
-    assert raised.value.path == str(tmp_path / xm3600.STORED)
+    assert raised.value.path == str(tmp_path / "xm3600/captions.jsonl")
     assert (raised.value.line, raised.value.field) == (4, field)
     good = load(tmp_path / "good").sha256
     with pytest.warns(BadRowsWarning, match="1 bad row skipped"):

@@ -9,73 +9,73 @@ span that holds the start of its first answer. The published counts follow from 
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
 from hybridnb.corpora.lines import check_text
-from hybridnb.corpora.source import Home, Remote, github, locate
+from hybridnb.corpora.source import RemoteFile, Source, github, locate
 from hybridnb.corpora.squad import malformed, member, paragraphs
 
 REPOSITORY = "google-research-datasets/lareqa"
 COMMIT = "354d67d1cd066854cdfbf5ad0e6105528976141d"  # later commits have no MLQA-R
 
-# language: bytes, sha256 of the file at that commit
-FILES = {
-    "xquad-r": {
-        "ar": (2234875, "c52922d3b8ac1ae03ed5ac38647ad59870dca3dda2beefe18ecdc30729acb69d"),
-        "de": (732156, "16fb0f4bf4916154b585a20c24c66074591c9718a1affe764ff4697572328949"),
-        "el": (2810127, "163fd43ee785a30eb534ae2061e9eaa766a7ee4e8ffce5e4b422480c150f64b6"),
-        "en": (628651, "7b0954f39297c27a31fef610f0883337dd2907fa8699151dc922afdd0fa12ffe"),
-        "es": (746335, "f8e836b2d91009c4363e04315f7ede363eedbbb49c67dda60de6c4aa782f58de"),
-        "hi": (2408404, "ea45ba8ae4513d1533b222bebdc02a90bc319c055d3aeea68584a053d2e92872"),
-        "ru": (2764904, "7f4dff853538b9a5fcc28c070b8bb983a5c5d190ac747b8e005a1ada9cab18f1"),
-        "th": (2618544, "c3a041864c3a9fb0b4dd91cfdf99cf36b411b3e704c58a303c97bc6dc786cfe4"),
-        "tr": (827827, "f3e8c13002bbce154a4578f535f7533cb70f3da08840e6b62735935baec7bd94"),
-        "vi": (1132303, "e35926bf5cc6fc6ecbdfca49467aabeb454f08d152d7818143a906bd31dde995"),
-        "zh": (959291, "80c2cde7b9c2fb134c303cbb52f2ba396ead9eb0014aec43993543d2ba9e93ed"),
-    },
-    "mlqa-r": {
-        "ar": (3329081, "2132fbc03208535c0fe01f2e2c5121d06f9c2aa799af93b0a719dbc105bdf137"),
-        "de": (887185, "ce9454dc5aa6f2d85c23cd6e49cb367fbb7c4c6e62d7f71e355c6b5dae4d0886"),
-        "en": (2251129, "fedd9a5cc0848dda80caf84aa36f482adaae230526a3f6e9e86926a93ef3b1e4"),
-        "es": (819818, "70ecba276b8c96a692b120693a595d076ce94ad21d4b28311538a9fcbfe0f9d7"),
-        "hi": (3179023, "4dd0fb3c06f737a5481d705bc1dcac7876712a5815c9265908fbb3a0696cb654"),
-        "vi": (1807239, "9d3baff6ba03e6793b25594217265ea59a136b9733833dca8a9582a84a78ff85"),
-        "zh": (1360698, "57f01d2fff50cf3392805635b01445339f225ad5bf28ba8443b12f8dbd1e69dc"),
-    },
-}
+# benchmark, language, bytes, sha256 of the file at that commit
+FILES = """
+xquad-r ar 2234875 c52922d3b8ac1ae03ed5ac38647ad59870dca3dda2beefe18ecdc30729acb69d
+xquad-r de 732156 16fb0f4bf4916154b585a20c24c66074591c9718a1affe764ff4697572328949
+xquad-r el 2810127 163fd43ee785a30eb534ae2061e9eaa766a7ee4e8ffce5e4b422480c150f64b6
+xquad-r en 628651 7b0954f39297c27a31fef610f0883337dd2907fa8699151dc922afdd0fa12ffe
+xquad-r es 746335 f8e836b2d91009c4363e04315f7ede363eedbbb49c67dda60de6c4aa782f58de
+xquad-r hi 2408404 ea45ba8ae4513d1533b222bebdc02a90bc319c055d3aeea68584a053d2e92872
+xquad-r ru 2764904 7f4dff853538b9a5fcc28c070b8bb983a5c5d190ac747b8e005a1ada9cab18f1
+xquad-r th 2618544 c3a041864c3a9fb0b4dd91cfdf99cf36b411b3e704c58a303c97bc6dc786cfe4
+xquad-r tr 827827 f3e8c13002bbce154a4578f535f7533cb70f3da08840e6b62735935baec7bd94
+xquad-r vi 1132303 e35926bf5cc6fc6ecbdfca49467aabeb454f08d152d7818143a906bd31dde995
+xquad-r zh 959291 80c2cde7b9c2fb134c303cbb52f2ba396ead9eb0014aec43993543d2ba9e93ed
+mlqa-r ar 3329081 2132fbc03208535c0fe01f2e2c5121d06f9c2aa799af93b0a719dbc105bdf137
+mlqa-r de 887185 ce9454dc5aa6f2d85c23cd6e49cb367fbb7c4c6e62d7f71e355c6b5dae4d0886
+mlqa-r en 2251129 fedd9a5cc0848dda80caf84aa36f482adaae230526a3f6e9e86926a93ef3b1e4
+mlqa-r es 819818 70ecba276b8c96a692b120693a595d076ce94ad21d4b28311538a9fcbfe0f9d7
+mlqa-r hi 3179023 4dd0fb3c06f737a5481d705bc1dcac7876712a5815c9265908fbb3a0696cb654
+mlqa-r vi 1807239 9d3baff6ba03e6793b25594217265ea59a136b9733833dca8a9582a84a78ff85
+mlqa-r zh 1360698 57f01d2fff50cf3392805635b01445339f225ad5bf28ba8443b12f8dbd1e69dc
+"""
 
-HOMES = {
-    name: Home(
+
+def _source(name: str) -> Source:
+    files = [row.split()[1:] for row in FILES.strip().splitlines() if row.startswith(name)]
+    return Source(
         name,
         f"github {REPOSITORY}, commit {COMMIT[:8]}",
         tuple(
-            Remote(
+            RemoteFile(
                 f"lareqa/{name}/{language}.json",
                 github(REPOSITORY, COMMIT, f"{name}/{language}.json"),
-                size,
-                f"sha256:{digest}",
+                int(size),
+                f"sha256:{sha256}",
             )
-            for language, (size, digest) in files.items()
+            for language, size, sha256 in files
         ),
     )
-    for name, files in FILES.items()
-}
+
+
+SOURCES = {name: _source(name) for name in ("xquad-r", "mlqa-r")}
 
 
 def load_benchmark(name: str, directory: str | Path | None = None) -> Benchmark:
     """The benchmark "xquad-r" (11 languages, fully parallel) or "mlqa-r" (7, partly parallel).
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home (see `home.locate`).
+    directory: where to look before HYBRIDNB_DATA, the cache and the public home (see `source.locate`).
     BadRow (a ValueError): a file that is not in the format, with the paragraph and the field.
     """
-    if name not in FILES:
-        raise ValueError(f"no LAReQA benchmark {name!r}; there are {' and '.join(FILES)}")
     queries: dict[str, Queries] = {}
     candidates: dict[str, list[str]] = {}
     relevance: dict[str, dict[str, list[int]]] = {}
-    for language, path in zip(FILES[name], locate(HOMES[name], directory), strict=True):
+    for path in locate(SOURCES[name], directory):
+        language = path.stem
         ids, texts, rows, candidates[language] = read_language(path)
         queries[language] = Queries(ids, texts)
         for query_id, row in zip(ids, rows, strict=True):
@@ -138,3 +138,11 @@ def _first_answer_start(question: Any, path: Path, where: str) -> int:
     if not answers:
         raise malformed(path, f"{where}.answers", "no answer")
     return member(answers[0], "answer_start", int, path, f"{where}.answers[0]")
+
+
+ABOUT = {
+    "xquad-r": "LAReQA's XQuAD-R (arXiv 2004.05484): 11 languages, fully parallel, 13,014 candidates",
+    "mlqa-r": "LAReQA's MLQA-R: 7 languages, 2 to 4 parallel answers a question, 20,534 candidates",
+}
+for _name, _about in ABOUT.items():
+    BENCHMARKS.register(_name, DataSet(_about, partial(load_benchmark, _name), SOURCES[_name]))

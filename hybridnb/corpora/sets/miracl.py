@@ -23,8 +23,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines, numbered_lines
-from hybridnb.corpora.source import Home, Remote, find, locate
+from hybridnb.corpora.source import RemoteFile, Source, hub, locate
 from hybridnb.corpora.tsv import cached_arrays
 
 JUDGEMENTS = "miracl/miracl", "5be20db9509754dadad47689368639fcec739c00"
@@ -32,7 +33,8 @@ CORPUS = "miracl/miracl-corpus", "d921ec7e349ce0d28daf30b2da9da5ee698bef0d"
 EXPANSION = 4  # about how much larger passages are than their gzip
 
 
-def home(language: str) -> Home:
+@functools.cache
+def source(language: str) -> Source:
     """Topics, qrels and passages of a language: 10 MB (sw) to 5 GB (en). ValueError: an unknown language.
 
     The sizes of the passage files are those the library ir_datasets lists (but for yo, where its number
@@ -45,14 +47,19 @@ def home(language: str) -> Home:
     for kind in ("topics", "qrels"):
         size, sha256 = published[language][kind]
         name = f"miracl-v1.0-{language}/{kind}/{kind}.miracl-v1.0-{language}-dev.tsv"
-        files.append(Remote(f"miracl/{name}", _hub(*JUDGEMENTS, name), size, f"sha256:{sha256}"))
+        flat = f"miracl/{Path(name).name}"
+        files.append(
+            RemoteFile(
+                f"miracl/{name}", hub(*JUDGEMENTS, name), size, f"sha256:{sha256}", also=(f"{flat}.gz", flat)
+            )
+        )
     for number, size in enumerate(published[language]["docs"]):
         name = f"miracl-corpus-v1.0-{language}/docs-{number}.jsonl.gz"
-        files.append(Remote(f"miracl/{name}", _hub(*CORPUS, name), size))
+        files.append(RemoteFile(f"miracl/{name}", hub(*CORPUS, name), size))
     about = " and ".join(
         f"hub {repository}, revision {revision[:8]}" for repository, revision in (JUDGEMENTS, CORPUS)
     )
-    return Home(f"miracl-{language}", about, tuple(files))
+    return Source(f"miracl-{language}", about, tuple(files))
 
 
 def load_benchmark(
@@ -66,7 +73,7 @@ def load_benchmark(
     evaluation leaves such out; dev has none); with skip_bad they are left out, with a BadRowsWarning.
     ValueError: a relevant passage that is not in the collection, with or without skip_bad.
     """
-    topics_path, qrels_path, *shards = _files(language, directory)
+    topics_path, qrels_path, *shards = locate(source(language), directory)
     bad = BadRows(skip=skip_bad)
     topics = _topics(topics_path, bad)
     judged = _positives(qrels_path, topics, bad)
@@ -249,27 +256,20 @@ def _positives(path: Path, topics: dict[str, tuple[int, str]], bad: BadRows) -> 
     return positives
 
 
-def _files(language: str, directory: str | Path | None) -> list[Path]:
-    """Topics, qrels and shards, the first two in either layout."""
-    published = home(language)
-    flat = {}
-    for kind, file in zip(("topics", "qrels"), published.files, strict=False):
-        names = (f"miracl/{kind}.miracl-v1.0-{language}-dev.tsv{end}" for end in (".gz", ""))
-        if path := next((path for name in names if (path := find(name, directory))), None):
-            flat[file] = path
-    others = [file for file in published.files if file not in flat]
-    paths = locate(Home(published.name, published.about, tuple(others)), directory)
-    where = {**flat, **dict(zip(others, paths, strict=True))}
-    return [where[file] for file in published.files]
-
-
-def _hub(repository: str, revision: str, name: str) -> str:
-    return f"hf://datasets/{repository}@{revision}/{name}"
-
-
 @functools.cache
 def _published() -> dict[str, dict[str, Any]]:
     """Language -> {"topics": [bytes, sha256], "qrels": [bytes, sha256], "docs": [bytes of each]}."""
     text = resources.files("hybridnb.corpora.sets").joinpath("miracl_files.json").read_text(encoding="utf-8")
     files: dict[str, dict[str, Any]] = json.loads(text)
     return files
+
+
+for _language in _published():
+    BENCHMARKS.register(
+        f"miracl-{_language}",
+        DataSet(
+            f"MIRACL dev in {_language}, monolingual, over its whole Wikipedia",
+            functools.partial(load_benchmark, _language),
+            source(_language),
+        ),
+    )

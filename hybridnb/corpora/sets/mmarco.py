@@ -20,86 +20,37 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from hybridnb.corpora.catalogue import TRAINING, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows
 from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus
-from hybridnb.corpora.source import Home, Remote, locate
+from hybridnb.corpora.source import RemoteFile, Source, hub, locate
 from hybridnb.corpora.tsv import TsvTexts, cached_arrays, line_blocks
 
 REPOSITORY = "unicamp-dl/mmarco"
 REVISION = "6d039c4638c0ba3e46a9cb7b498b145e7edc6230"
 
-# code: name in the files; then bytes and md5 of the collection and of the queries, which are known from an
-# ir_datasets catalogue of them, except for English
-LANGUAGES = {
-    "ar": (
-        "arabic",
-        (4_664_307_196, "b73406ce3a3d31edea240603d031be7a"),
-        (51_869_220, "08ab9eed247819db2f1f013f7e06f0d6"),
-    ),
-    "de": (
-        "german",
-        (3_488_187_566, "dfedd22fef7e7e44966994e06cd7ec57"),
-        (39_404_290, "41461df4fd61a98d76d846daa2b797c2"),
-    ),
-    "en": ("english", (None, None), (None, None)),
-    "es": (
-        "spanish",
-        (3_571_559_558, "a9eac6b39239121795171da8c86db932"),
-        (41_464_870, "7f54a66db9c928b1245dd0709e6b1caf"),
-    ),
-    "fr": (
-        "french",
-        (3_656_218_984, "44fd86303b47d2c8c2f9f547cd67686f"),
-        (42_857_975, "cbedd13e92ad9d70d049e0262e6956dd"),
-    ),
-    "hi": (
-        "hindi",
-        (7_649_320_531, "4551a71b468cc109b1f985f6b1c3afe0"),
-        (82_511_017, "b41f3f58b7c11ade80966276ceed50a8"),
-    ),
-    "id": (
-        "indonesian",
-        (3_297_783_371, "d1ba5ff9788f9b11b497e3f75749409c"),
-        (36_857_620, "5684c5bab64544f3ed62b050bdcf477d"),
-    ),
-    "it": (
-        "italian",
-        (3_444_092_853, "9c3aa4c4342074e8d37d75c9ffe5f22e"),
-        (39_923_771, "d40f32b4a4fb30c938e4b09adc1d1d81"),
-    ),
-    "ja": (
-        "japanese",
-        (3_924_982_422, "85614bd4dac3aa221c0b657d5cc71695"),
-        (46_027_536, "eeea5ea876f96eeeb66fb7f8d29055c9"),
-    ),
-    "nl": (
-        "dutch",
-        (3_362_632_528, "4a29599f160d0a696c7c3d3010da1912"),
-        (38_224_557, "6c304cf6dbdaff18a876cc6012168d30"),
-    ),
-    "pt": (
-        "portuguese",
-        (3_431_011_785, "dde80fa2cc5782cae4c40d1127e51958"),
-        (39_281_063, "816a2b07fe7067d438f785ee9bd8ef88"),
-    ),
-    "ru": (
-        "russian",
-        (5_769_514_997, "9a0cef71748039a6112b0775592eb84d"),
-        (62_396_828, "9f9a76edc95fb91477683c610d287327"),
-    ),
-    "vi": (
-        "vietnamese",
-        (4_140_054_533, "dd68020237857a508e7abe2250dad28b"),
-        (45_651_702, "af28d1dde86c5bdd27751e3a14a55252"),
-    ),
-    "zh": (
-        "chinese",
-        (2_720_255_044, "d176049b56f65bd49248003b9ea8b2b0"),
-        (31_567_548, "166018bdb4d1a279c5083897d7f6752d"),
-    ),
+# language, its name in the files, then bytes and md5 of the collection and of the queries, which are known from
+# an ir_datasets catalogue of them, except for English
+FILES = """
+ar arabic 4664307196 b73406ce3a3d31edea240603d031be7a 51869220 08ab9eed247819db2f1f013f7e06f0d6
+de german 3488187566 dfedd22fef7e7e44966994e06cd7ec57 39404290 41461df4fd61a98d76d846daa2b797c2
+en english - - - -
+es spanish 3571559558 a9eac6b39239121795171da8c86db932 41464870 7f54a66db9c928b1245dd0709e6b1caf
+fr french 3656218984 44fd86303b47d2c8c2f9f547cd67686f 42857975 cbedd13e92ad9d70d049e0262e6956dd
+hi hindi 7649320531 4551a71b468cc109b1f985f6b1c3afe0 82511017 b41f3f58b7c11ade80966276ceed50a8
+id indonesian 3297783371 d1ba5ff9788f9b11b497e3f75749409c 36857620 5684c5bab64544f3ed62b050bdcf477d
+it italian 3444092853 9c3aa4c4342074e8d37d75c9ffe5f22e 39923771 d40f32b4a4fb30c938e4b09adc1d1d81
+ja japanese 3924982422 85614bd4dac3aa221c0b657d5cc71695 46027536 eeea5ea876f96eeeb66fb7f8d29055c9
+nl dutch 3362632528 4a29599f160d0a696c7c3d3010da1912 38224557 6c304cf6dbdaff18a876cc6012168d30
+pt portuguese 3431011785 dde80fa2cc5782cae4c40d1127e51958 39281063 816a2b07fe7067d438f785ee9bd8ef88
+ru russian 5769514997 9a0cef71748039a6112b0775592eb84d 62396828 9f9a76edc95fb91477683c610d287327
+vi vietnamese 4140054533 dd68020237857a508e7abe2250dad28b 45651702 af28d1dde86c5bdd27751e3a14a55252
+zh chinese 2720255044 d176049b56f65bd49248003b9ea8b2b0 31567548 166018bdb4d1a279c5083897d7f6752d
+"""
+PINNED = {
+    language: [None if pin == "-" else pin for pin in pins]
+    for language, *pins in map(str.split, FILES.strip().splitlines())
 }
 PAPER_LANGUAGES = ("ar", "de", "en", "es", "hi", "ru", "zh")
 """The languages that arXiv 2408.10536 trained on."""
@@ -107,27 +58,27 @@ PAPER_LANGUAGES = ("ar", "de", "en", "es", "hi", "ru", "zh")
 BLOCK = 1 << 20  # triples handled at a time
 
 
-def home(languages: Collection[str] = PAPER_LANGUAGES) -> Home:
+def source(languages: Collection[str] = PAPER_LANGUAGES) -> Source:
     """The files of mMARCO in these languages; the triples come first, then collection and queries of each."""
-    if unknown := sorted(set(languages) - LANGUAGES.keys()):
-        raise ValueError(f"mMARCO has no language {unknown[0]!r}; it has {', '.join(sorted(LANGUAGES))}")
-    files = [_remote("triples.train.ids.small.tsv", 905_211_990, "cc7865df9f2345132dea1c0746a4699c")]
+    if unknown := sorted(set(languages) - PINNED.keys()):
+        raise ValueError(f"mMARCO has no language {unknown[0]!r}; it has {', '.join(sorted(PINNED))}")
+    files = [_remote("triples.train.ids.small.tsv", "905211990", "cc7865df9f2345132dea1c0746a4699c")]
     for code in sorted(set(languages)):
-        name, collection, queries = LANGUAGES[code]
-        files.append(_remote(f"google/collections/{name}_collection.tsv", *collection))
-        files.append(_remote(f"google/queries/train/{name}_queries.train.tsv", *queries))
-    return Home("mmarco", f"hub {REPOSITORY}, revision {REVISION[:8]}", tuple(files))
+        name, *pins = PINNED[code]
+        files.append(_remote(f"google/collections/{name}_collection.tsv", *pins[:2]))
+        files.append(_remote(f"google/queries/train/{name}_queries.train.tsv", *pins[2:]))
+    return Source("mmarco", f"hub {REPOSITORY}, revision {REVISION[:8]}", tuple(files))
 
 
-def _remote(file: str, size: int | None, md5: str | None) -> Remote:
-    url = f"hf://datasets/{REPOSITORY}@{REVISION}/data/{file}"
-    return Remote(f"mmarco/data/{file}", url, size, md5 and f"md5:{md5}")
+def _remote(file: str, size: str | None, md5: str | None) -> RemoteFile:
+    url = hub(REPOSITORY, REVISION, f"data/{file}")
+    return RemoteFile(f"mmarco/data/{file}", url, int(size) if size else None, f"md5:{md5}" if md5 else None)
 
 
 def load(
-    languages: Collection[str] | None = None,
     directory: str | Path | None = None,
     *,
+    languages: Collection[str] | None = None,
     skip_bad: bool = False,
 ) -> ParallelCorpus:
     """The training triples in these languages (default: those of the paper); `items.negative` has the third.
@@ -139,7 +90,7 @@ def load(
     they are left out, with a BadRowsWarning.
     """
     codes = tuple(sorted(set(PAPER_LANGUAGES if languages is None else languages)))
-    triples_path, *text_paths = locate(home(codes), directory)
+    triples_path, *text_paths = locate(source(codes), directory)
     bad = BadRows(skip=skip_bad)
     passages = {code: TsvTexts(path, bad) for code, path in zip(codes, text_paths[::2], strict=True)}
     queries = {code: TsvTexts(path, bad) for code, path in zip(codes, text_paths[1::2], strict=True)}
@@ -294,9 +245,22 @@ def _pair(triples: NDArray[np.int32]) -> NDArray[np.int64]:
 
 def _components(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """The group of each (query, positive) pair: pairs with a query or a positive in common are in one."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     queries, query = np.unique(pairs >> 32, return_inverse=True)
     positives, positive = np.unique(pairs & 0xFFFFFFFF, return_inverse=True)
     size = len(queries) + len(positives)
     links = coo_matrix((np.ones(len(pairs), bool), (query, len(queries) + positive)), shape=(size, size))
     group: NDArray[np.int64] = connected_components(links, directed=False)[1][query].astype(np.int64)
     return group
+
+
+TRAINING.register(
+    "mmarco",
+    DataSet(
+        "MS MARCO machine-translated (arXiv 2108.13897): 39.8 million triples; 7 languages, to 14",
+        load,
+        source(),
+    ),
+)

@@ -12,90 +12,45 @@ from __future__ import annotations
 from pathlib import Path
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines, numbered_lines
-from hybridnb.corpora.source import Home, Remote, find, github, locate
+from hybridnb.corpora.source import RemoteFile, Source, github, locate
 
-STORED = "ntrex/sentences.jsonl.gz"
 REPOSITORY = "MicrosoftTranslator/NTREX"
 RELEASE = "c9f006f2c132c932b83ccd7aaa6a35930dd9c370"
-REVISED = "4d9d4b6a586cc4d90b6880f9304ac5abf31496f0"
+REVISED = {"vi": "4d9d4b6a586cc4d90b6880f9304ac5abf31496f0"}
+# language, file, bytes, sha256
+FILES = """
+ar newstest2019-ref.arb.txt 423901 d271c8645933421f760eba8ed8cc1ceaaa052f917d9c2839b8abb27e0ded71e6
+de newstest2019-ref.deu.txt 306436 259d7406a07b63e6b5b9c4a22fb76b85e2578a3fa0a4e541a50f4f7348e5c1b2
+el newstest2019-ref.ell.txt 544996 cd9c8eda1b54f4b504b33769db7e56e26ba9ae768a64e13e0eef02a9ee9867fc
+en newstest2019-src.eng.txt 251739 389e8f5796c66db4f646dfad33e1ec622d74767af5ef112b42a1f2cd814df3cc
+es newstest2019-ref.spa.txt 299333 0ad8129e5ce0bea86ba7e0ea0db0504d6626b8a4d2a7cf4c44b7791c70e99b84
+hi newstest2019-ref.hin.txt 674699 10d612b3960dc1f90d297aff7e3c6d39e6eb7221b912cef0c053d9f510e41bbc
+ru newstest2019-ref.rus.txt 505414 a7e3601298b0368659a5c006c52809cf6792e02eb94bde9b9693333278d85732
+th newstest2019-ref.tha.txt 658582 45a57c4f9fdbae282eb2c94821535ae3c88b09186a23c5506eb0907ba429d6a5
+tr newstest2019-ref.tur.txt 293653 bd0c3978cb7d283ee5f8834d90a32fe2ffd0c71e4b133c677cff259d07a70ea9
+vi newstest2019-ref.vie.txt 359879 dd5d16cf246da57f5ccb7490ae13b8df428e7cb53e17fa04552406d657abfe3c
+zh newstest2019-ref.zho-CN.txt 241603 8bcd6f0868d33f26c8da12f55a82f66088a7b60a5f7b0b1a99dcec51daa8054a
+"""
+PINNED = {language: pins for language, *pins in map(str.split, FILES.strip().splitlines())}
+LANGUAGES = tuple(PINNED)
 
-# language: file, commit, bytes, sha256
-FILES = {
-    "ar": (
-        "newstest2019-ref.arb.txt",
-        RELEASE,
-        423901,
-        "d271c8645933421f760eba8ed8cc1ceaaa052f917d9c2839b8abb27e0ded71e6",
-    ),
-    "de": (
-        "newstest2019-ref.deu.txt",
-        RELEASE,
-        306436,
-        "259d7406a07b63e6b5b9c4a22fb76b85e2578a3fa0a4e541a50f4f7348e5c1b2",
-    ),
-    "el": (
-        "newstest2019-ref.ell.txt",
-        RELEASE,
-        544996,
-        "cd9c8eda1b54f4b504b33769db7e56e26ba9ae768a64e13e0eef02a9ee9867fc",
-    ),
-    "en": (
-        "newstest2019-src.eng.txt",
-        RELEASE,
-        251739,
-        "389e8f5796c66db4f646dfad33e1ec622d74767af5ef112b42a1f2cd814df3cc",
-    ),
-    "es": (
-        "newstest2019-ref.spa.txt",
-        RELEASE,
-        299333,
-        "0ad8129e5ce0bea86ba7e0ea0db0504d6626b8a4d2a7cf4c44b7791c70e99b84",
-    ),
-    "hi": (
-        "newstest2019-ref.hin.txt",
-        RELEASE,
-        674699,
-        "10d612b3960dc1f90d297aff7e3c6d39e6eb7221b912cef0c053d9f510e41bbc",
-    ),
-    "ru": (
-        "newstest2019-ref.rus.txt",
-        RELEASE,
-        505414,
-        "a7e3601298b0368659a5c006c52809cf6792e02eb94bde9b9693333278d85732",
-    ),
-    "th": (
-        "newstest2019-ref.tha.txt",
-        RELEASE,
-        658582,
-        "45a57c4f9fdbae282eb2c94821535ae3c88b09186a23c5506eb0907ba429d6a5",
-    ),
-    "tr": (
-        "newstest2019-ref.tur.txt",
-        RELEASE,
-        293653,
-        "bd0c3978cb7d283ee5f8834d90a32fe2ffd0c71e4b133c677cff259d07a70ea9",
-    ),
-    "vi": (
-        "newstest2019-ref.vie.txt",
-        REVISED,
-        359879,
-        "dd5d16cf246da57f5ccb7490ae13b8df428e7cb53e17fa04552406d657abfe3c",
-    ),
-    "zh": (
-        "newstest2019-ref.zho-CN.txt",
-        RELEASE,
-        241603,
-        "8bcd6f0868d33f26c8da12f55a82f66088a7b60a5f7b0b1a99dcec51daa8054a",
-    ),
-}
-
-HOME = Home(
+SOURCE = Source(
     "ntrex",
     f"github {REPOSITORY}, commit {RELEASE[:8]}",
     tuple(
-        Remote(f"ntrex/{file}", github(REPOSITORY, commit, f"NTREX-128/{file}"), size, f"sha256:{digest}")
-        for file, commit, size, digest in FILES.values()
+        RemoteFile(
+            f"ntrex/{file}",
+            github(REPOSITORY, REVISED.get(language, RELEASE), f"NTREX-128/{file}"),
+            int(size),
+            f"sha256:{sha256}",
+        )
+        for language, (file, size, sha256) in PINNED.items()
+    ),
+    instead=RemoteFile(
+        "ntrex/sentences.jsonl.gz",
+        digest="sha256:28cce7f759913a2a46dd1baa24c9c700d813511fff49dbb6b80c622a5e89edb0",
     ),
 )
 
@@ -108,20 +63,21 @@ def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = Fals
     BadRowsWarning.
     """
     bad = BadRows(skip=skip_bad)
-    stored = find(STORED, directory)
-    sentences = _stored(stored, bad) if stored else _published(locate(HOME, directory), bad)
+    paths = locate(SOURCE, directory)
+    # one file is the form of a sentence a row
+    sentences = _published(paths, bad) if len(paths) > 1 else _stored(paths[0], bad)
     bad.warn()
     if not sentences:
-        raise ValueError(f"{stored or HOME.files[0].path}: no sentence in it; fetch it again")
-    candidates = {code: [texts[code] for texts in sentences.values()] for code in FILES}
+        raise ValueError(f"{paths[0]}: no sentence in it; fetch it again")
+    candidates = {code: [texts[code] for texts in sentences.values()] for code in LANGUAGES}
     queries = {
         code: Queries([f"{sentence}@{code}" for sentence in sentences], texts)
         for code, texts in candidates.items()
     }
     relevance, excluded = {}, {}
     for row, sentence in enumerate(sentences):
-        for code in FILES:
-            relevance[f"{sentence}@{code}"] = {other: [row] for other in FILES if other != code}
+        for code in LANGUAGES:
+            relevance[f"{sentence}@{code}"] = {other: [row] for other in LANGUAGES if other != code}
             excluded[f"{sentence}@{code}"] = {code: [row]}
     return Benchmark("ntrex", queries, candidates, relevance, excluded)
 
@@ -137,10 +93,10 @@ def _stored(path: Path, bad: BadRows) -> dict[str, dict[str, str]]:
                 raise BadRow(path, line, "id", f"{sentence!r} is there already", "give every row its own id")
             if not isinstance(row["t"], dict):
                 raise BadRow(path, line, "t", "not an object", 'give {"language": "text"}')
-            if absent := sorted(FILES.keys() - row["t"].keys()):
+            if absent := sorted(set(LANGUAGES) - row["t"].keys()):
                 raise BadRow(path, line, f"t.{absent[0]}", "missing", "give every row all 11 languages")
             sentences[sentence] = {
-                code: check_text(row["t"][code], path, line, f"t.{code}") for code in FILES
+                code: check_text(row["t"][code], path, line, f"t.{code}") for code in LANGUAGES
             }
         except BadRow as error:
             bad.add(error)
@@ -150,7 +106,7 @@ def _stored(path: Path, bad: BadRows) -> dict[str, dict[str, str]]:
 def _published(paths: list[Path], bad: BadRows) -> dict[str, dict[str, str]]:
     """The same of the text files, one a language, whose lines correspond."""
     columns: dict[str, dict[int, str]] = {}
-    for code, path in zip(FILES, paths, strict=True):
+    for code, path in zip(LANGUAGES, paths, strict=True):
         columns[code] = {}
         for line, text in numbered_lines(path, bad):
             try:
@@ -161,9 +117,19 @@ def _published(paths: list[Path], bad: BadRows) -> dict[str, dict[str, str]]:
     sentences = {}
     for line in range(1, last + 1):
         texts = {code: column[line] for code, column in columns.items() if line in column}
-        if len(texts) == len(FILES):
+        if len(texts) == len(LANGUAGES):
             sentences[f"ntrex/{line - 1}"] = texts
         elif not bad.skip:
-            absent = next(path for code, path in zip(FILES, paths, strict=True) if code not in texts)
+            absent = next(path for code, path in zip(LANGUAGES, paths, strict=True) if code not in texts)
             raise BadRow(absent, line, None, f"missing, other languages have {last} lines", "fetch it again")
     return sentences
+
+
+BENCHMARKS.register(
+    "ntrex",
+    DataSet(
+        "NTREX-128 in 11 languages: 1,997 news sentences that retrieve their translations",
+        load_benchmark,
+        SOURCE,
+    ),
+)

@@ -9,25 +9,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hybridnb.corpora.catalogue import VALIDATION, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.corpora.source import Home, Remote, find, github, locate
+from hybridnb.corpora.source import RemoteFile, Source, github, locate
 from hybridnb.corpora.squad import member, paragraphs
 
-STORED = "squadshifts/new_wiki.jsonl.gz"
 REPOSITORY = "modestyachts/squadshifts-website"
 COMMIT = "016d41ce7fee5a818b68ecf5cbabb0a86291ceef"
 
-HOME = Home(
+SOURCE = Source(
     "squadshifts",
     f"github {REPOSITORY}, commit {COMMIT[:8]}",
     (
-        Remote(
+        RemoteFile(
             "squadshifts/new_wiki_v1.0.json",
             github(REPOSITORY, COMMIT, "datasets/new_wiki_v1.0.json"),
             3_607_393,
             "sha256:1d50a0ca4cdab88d038b52ea8a2d0510af6038d7f41a0a256b9659237769d0ee",
         ),
+    ),
+    instead=RemoteFile(
+        "squadshifts/new_wiki.jsonl.gz",
+        digest="sha256:54787e21699ac5a46c65f6599a1b16d4ea6e44a7adec08a708f09e3175a317b7",
     ),
 )
 
@@ -39,7 +43,7 @@ def load(directory: str | Path | None = None, *, skip_bad: bool = False) -> Para
     BadRow (a ValueError): the first bad paragraph or question; with skip_bad they are left out, with a
     BadRowsWarning.
     """
-    path = find(STORED, directory) or locate(HOME, directory)[0]
+    (path,) = locate(SOURCE, directory)
     bad = BadRows(skip=skip_bad)
     items: list[Item] = []
     seen: set[str] = set()
@@ -84,3 +88,11 @@ def _rows(path: Path, bad: BadRows) -> Iterator[tuple[int | None, str, str, dict
             bad.add(error)
         else:
             yield line, "", title, row
+
+
+VALIDATION.register(
+    "squadshifts",
+    DataSet(
+        "SQuADShifts new_wiki (arXiv 2004.14444): 7,938 English questions and their paragraphs", load, SOURCE
+    ),
+)

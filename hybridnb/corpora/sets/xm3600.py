@@ -9,15 +9,18 @@ none of its pools.
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
-from hybridnb.corpora.source import Home, Remote, cache_directory, find, github, locate
+from hybridnb.corpora.source import RemoteFile, Source, github, locate
+from hybridnb.files import atomic
+from hybridnb.places import cache_directory
 
 # All codes but two are ISO 639-1: fil is Filipino, quz Cusco Quechua.
 LANGUAGES = (
@@ -25,20 +28,20 @@ LANGUAGES = (
     *("he", "hi", "hr", "hu", "id", "it", "ja", "ko", "mi", "nl", "no", "pl"),
     *("pt", "quz", "ro", "ru", "sv", "sw", "te", "th", "tr", "uk", "vi", "zh"),
 )
-STORED = "xm3600/captions.jsonl"
 REPOSITORY = "google/crossmodal-3600"
 COMMIT = "ad44c380c86cb1240666361caabaf5684507d0ef"
 
-HOME = Home(
+SOURCE = Source(
     "xm3600",
     f"github {REPOSITORY}, commit {COMMIT[:8]} (17 MB)",
     (
-        Remote(
+        RemoteFile(
             "xm3600/captions.zip",
             github(REPOSITORY, COMMIT, "web-data/captions.zip"),
             digest="sha256:7964f969d39319a96769499b199042015754f8d5607b6aad2d1c2c2e55f5e562",
         ),
     ),
+    instead=RemoteFile("xm3600/captions.jsonl"),
 )
 
 Captions = Mapping[str, Mapping[str, list[str]]]
@@ -66,7 +69,9 @@ def load_benchmark(
         raise ValueError(f"languages: {wrong}; XM3600 has {', '.join(LANGUAGES)}")
     if images is not None and images < 2:
         raise ValueError(f"images is {images}; give at least 2, or None for all")
-    path = find(STORED, directory) or _unzipped(locate(HOME, directory)[0])
+    (path,) = locate(SOURCE, directory)
+    if path.suffix == ".zip":
+        path = _unzipped(path)
     bad = BadRows(skip=skip_bad)
     captions = _read(path, chosen, images, bad)
     bad.warn()
@@ -154,10 +159,17 @@ def _unzipped(archive: Path) -> Path:
             member = files.getinfo("captions.jsonl")
             target = cache_directory() / "xm3600" / f"captions-{member.CRC:08x}.jsonl"
             if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                    Path(files.extract(member, scratch)).rename(target)
+                with atomic(target) as part, files.open(member) as content, part.open("wb") as out:
+                    shutil.copyfileobj(content, out)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         problem = f"not a zip file with captions.jsonl in it ({error})"
         raise BadRow(archive, None, None, problem, "fetch it again") from error
     return target
+
+
+BENCHMARKS.register(
+    "xm3600",
+    DataSet(
+        "Crossmodal-3600: captions of an image in 36 languages retrieve each other", load_benchmark, SOURCE
+    ),
+)

@@ -21,8 +21,8 @@ _LONGEST_LIST = 4
 _MAJORITY = 50.0
 _CLEAR_LEAD = 10.0
 _FAIR_SHARE = 5.0
-# Of the pairs of relations that state one fact from its two ends, this share is asked from the second end.
-_INVERSE_SHARE = 0.4
+# Of the pairs of relations that state one fact from its two ends, this fraction is asked from the second end.
+_INVERSE_FRACTION = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Fact:
         return (self.key, *((self.answer_kind, code) for code in self.answers))
 
 
-def share(*parts: str) -> float:
+def drawn(*parts: str) -> float:
     """A number in [0, 1) that depends on these strings alone."""
     digest = hashlib.sha256("\t".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
@@ -98,7 +98,7 @@ def _languages_of_note() -> frozenset[str]:
 
 
 def _asked_inversely(kind: str, code: str) -> bool:
-    return share("inverse", kind, code) < _INVERSE_SHARE
+    return drawn("inverse", kind, code) < _INVERSE_FRACTION
 
 
 def _currency_facts(currencies: frozenset[str], territories: frozenset[str]) -> Iterator[Fact]:

@@ -1,0 +1,1 @@
+"""The default corpus: questions over facts of Unicode CLDR."""
