@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,12 +138,11 @@ def read_ranks(path: Path, benchmark: str) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or is not the ranks table of this benchmark.
     """
+    content = io.BytesIO(path.read_bytes())
     try:
-        ranks = pd.read_parquet(path)
+        ranks = pd.read_parquet(content)
         check_ranks(ranks)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the file cannot be opened
-            raise
         why = str(error).splitlines()[0]
         raise ValueError(f"{path} is damaged ({why}): delete it and evaluate again") from None
     names = sorted(map(str, ranks["dataset"].unique()))
