@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import Vectors, random_benchmark, score_vectors
+from toy import LANGUAGES, Vectors, random_benchmark, score_vectors
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.retrieval import ranking
@@ -71,7 +72,7 @@ def as_set(ranks: pd.DataFrame) -> set[tuple]:
 @pytest.mark.filterwarnings("ignore:.*collapsed")
 @pytest.mark.parametrize("tile", [ranking.CPU_TILE, (5, 4)])
 @given(seed=st.integers(0, 2**32), shape=st.tuples(st.booleans(), st.booleans(), st.booleans()))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 def test_ranks_agree_with_sorting_every_pool(tile, seed, shape):
     rng = np.random.default_rng(seed)
     partly, several, excluded = shape
@@ -82,6 +83,93 @@ def test_ranks_agree_with_sorting_every_pool(tile, seed, shape):
             queries, candidates = vectors(benchmark, rng)
             found = exact_ranks(benchmark, queries, candidates)
             assert as_set(found) == naive_ranks(benchmark, queries, candidates)
+
+
+def drawn(seed: int, shape: tuple[bool, bool, bool]) -> tuple[Benchmark, Vectors, Vectors]:
+    """A benchmark with scores that do not tie."""
+    rng = np.random.default_rng(seed)
+    partly, several, excluded = shape
+    benchmark = random_benchmark(rng, partly=partly, several=several, excluded=excluded)
+    return benchmark, *score_vectors(benchmark, rng)
+
+
+SHAPES = st.tuples(st.booleans(), st.booleans(), st.booleans())
+
+
+@given(seed=st.integers(0, 2**32), shape=SHAPES)
+@settings(max_examples=15)
+def test_the_order_of_candidates_does_not_matter(seed: int, shape: tuple[bool, bool, bool]):
+    benchmark, queries, candidates = drawn(seed, shape)
+    rng = np.random.default_rng(seed)
+    order = {c: rng.permutation(len(texts)) for c, texts in benchmark.candidates.items()}
+    place = {c: np.argsort(rows) for c, rows in order.items()}
+
+    def moved(named: Mapping) -> dict:
+        return {i: {c: [int(place[c][r]) for r in rows] for c, rows in of.items()} for i, of in named.items()}
+
+    other = replace(
+        benchmark,
+        candidates={c: [texts[row] for row in order[c]] for c, texts in benchmark.candidates.items()},
+        relevance=moved(benchmark.relevance),
+        excluded=moved(benchmark.excluded),
+    )
+    shuffled = {c: vectors[order[c]] for c, vectors in candidates.items()}
+    assert as_set(exact_ranks(other, queries, shuffled)) == as_set(
+        exact_ranks(benchmark, queries, candidates)
+    )
+
+
+@given(seed=st.integers(0, 2**32), shape=SHAPES, codes=st.permutations(["zz", "yy", "mm", "bb"]))
+@settings(max_examples=15)
+def test_the_names_and_order_of_languages_do_not_matter(
+    seed: int, shape: tuple[bool, bool, bool], codes: list[str]
+):
+    benchmark, queries, candidates = drawn(seed, shape)
+    name = dict(zip(LANGUAGES, codes, strict=True)) | {"*": "*"}
+
+    def renamed(by_language: Mapping) -> dict:
+        return {name[c]: by_language[c] for c in reversed(by_language)}
+
+    other = Benchmark(
+        "random",
+        renamed(benchmark.queries),
+        renamed(benchmark.candidates),
+        {i: renamed(of) for i, of in benchmark.relevance.items()},
+        {i: renamed(of) for i, of in benchmark.excluded.items()},
+    )
+    expected = {
+        (task, name[asked], name[pool], query, name[answer], rank, size)
+        for task, asked, pool, query, answer, rank, size in as_set(
+            exact_ranks(benchmark, queries, candidates)
+        )
+    }
+    assert as_set(exact_ranks(other, renamed(queries), renamed(candidates))) == expected
+
+
+@given(seed=st.integers(0, 2**32), shape=SHAPES, language=st.sampled_from(LANGUAGES))
+@settings(max_examples=15)
+def test_one_more_irrelevant_candidate_moves_down_what_it_beats(
+    seed: int, shape: tuple[bool, bool, bool], language: str
+):
+    benchmark, queries, candidates = drawn(seed, shape)
+    rows = len(benchmark.candidates[language])
+    axes = candidates[language].shape[1]
+    new = np.random.default_rng(seed).random(axes, dtype=np.float32)
+    other = replace(benchmark, candidates=benchmark.candidates | {language: [""] * (rows + 1)})
+    more = candidates | {language: np.vstack([candidates[language], new])}
+    before, after = exact_ranks(benchmark, queries, candidates), exact_ranks(other, queries, more)
+    assert before[KEYS[:5]].equals(after[KEYS[:5]])
+    concerned = before["candidate_language"].isin([language, "*"]).to_numpy()
+    assert ((after["pool_size"] - before["pool_size"]).to_numpy() == concerned).all()
+    moved = (after["rank"] - before["rank"]).to_numpy()
+    assert set(moved) <= {0, 1} and not moved[~concerned].any()
+    for asked, of_language in benchmark.queries.items():
+        for number, query_id in enumerate(of_language.ids):
+            query = queries[asked][number]
+            scores = [candidates[c][r] @ query for c, of in benchmark.relevance[query_id].items() for r in of]
+            here = ((before["query_language"] == asked) & (before["query_id"] == query_id)).to_numpy()
+            merged = here & (before["candidate_language"] == "*").to_numpy()
+            assert moved[merged].sum() == sum(new @ query > score for score in scores)
 
 
 def test_table_is_tidy_and_compact(tmp_path: Path):
