@@ -54,8 +54,9 @@ def palette(strategies: Sequence[str]) -> dict[str, tuple[float, float, float]]:
 
 def nothing(why: str) -> Figure:
     """A figure of one line, in the place of one that cannot be drawn."""
-    figure = plt.figure(figsize=(11, 0.6))
-    figure.text(0.01, 0.5, why, va="center")
+    figure, axes = plt.subplots(figsize=(11, 0.6))  # IPython shows no figure without axes
+    axes.set_axis_off()
+    axes.text(0, 0.5, why, va="center")
     return figure
 
 
@@ -208,6 +209,7 @@ def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> F
         cell = panel.get_subplotspec()
         is_first = cell is not None and cell.is_first_col()
         panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if is_first else "")
+        panel.grid(False)  # which would show where there is no value
         panel.tick_params(axis="y", rotation=0)
     figure.colorbar(panels[-1].collections[0], ax=panels, label=label, shrink=0.6)
     return figure

@@ -30,6 +30,8 @@ MAIN = {
 }
 """Those that tests and figures go by: mAP of each task, and language bias."""
 
+NAN = float("nan")
+
 TASK_NAMES = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
 
 
@@ -240,7 +242,7 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         rows.append(
             {
                 **_named(run),
-                **{label: of_run.get(label) for label, measure in MAIN.items() if measure.between_languages},
+                **{label: of_run.get(label, NAN) for label, measure in MAIN.items() if measure.between_languages},
                 "Kendall's W": tested["kendalls_w"].mean(),
                 "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
             }
