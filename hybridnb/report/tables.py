@@ -242,7 +242,11 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         rows.append(
             {
                 **_named(run),
-                **{label: of_run.get(label, NAN) for label, measure in MAIN.items() if measure.between_languages},
+                **{
+                    label: of_run.get(label, NAN)
+                    for label, measure in MAIN.items()
+                    if measure.between_languages
+                },
                 "Kendall's W": tested["kendalls_w"].mean(),
                 "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
             }
