@@ -23,11 +23,9 @@ from hybridnb.encoders.encoder import DualEncoder, Kind
 from hybridnb.encoders.trunk import encode_above
 from hybridnb.files import atomic, sha256_of
 from hybridnb.progress import progress
+from hybridnb.retrieval.vectors import Vectors
 
-Vectors = dict[str, NDArray[np.float32]]
-"""language -> unit vectors, float32 [texts, dimension]."""
-
-PART = 4096
+PART = 2048
 """Texts that are encoded between two writes."""
 
 Encode = Callable[[Sequence[str], Kind], NDArray[np.float32]]
