@@ -171,20 +171,21 @@ def _run(parsed: argparse.Namespace) -> None:
 
 
 def _train(parsed: argparse.Namespace) -> None:
-    from hybridnb.study import runs
+    from hybridnb.study import making
+    from hybridnb.study import plan as plans
     from hybridnb.training.batching import Strategy
 
     study = _study(parsed)
     if parsed.strategy:
-        run = runs.run_of(study, str(Strategy.parse(parsed.strategy)), parsed.seed)
+        run = plans.run_of(study, str(Strategy.parse(parsed.strategy)), parsed.seed)
         plan = {run: list(study.benchmarks)}
     else:
-        plan = _part(runs.planned(study), parsed.part)
+        plan = _part(plans.planned(study), parsed.part)
     for run, benchmarks in plan.items():
-        runs.finetune(study.with_share(run.share), run.strategy, run.seed)
+        making.finetune(study.with_fraction(run.fraction), run.strategy, run.seed)
         for benchmark in benchmarks if parsed.evaluate else ():
             if not run.is_evaluated(benchmark):
-                runs.evaluate_run(run, benchmark)
+                making.evaluate_run(run, benchmark)
         print(f"run: {run.directory}", flush=True)
 
 
@@ -220,15 +221,14 @@ def _evaluate(parsed: argparse.Namespace) -> None:
     from hybridnb import corpora
     from hybridnb.places import cache_directory
     from hybridnb.report.tables import headline_table
-    from hybridnb.retrieval.bm25 import bm25_ranks
-    from hybridnb.study.evaluation import evaluate, record
+    from hybridnb.study.evaluation import evaluate, evaluate_bm25
     from hybridnb.study.runs import read_metrics
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
     if parsed.model == "bm25":
         for benchmark in benchmarks:
-            record(bm25_ranks(benchmark), parsed.out)
+            evaluate_bm25(benchmark, parsed.out)
     else:
         encoder = _encoder(parsed)
         for benchmark in benchmarks:

@@ -6,11 +6,16 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -39,6 +44,42 @@ def atomic(target: Path) -> Iterator[Path]:
         _sync_directory(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def locked(directory: Path, *, hold: bool = True, wait: bool = True) -> Iterator[None]:
+    """Have `directory`, made if need be, to oneself: a second process waits, and is told for whom.
+
+    Args:
+        hold: False does nothing (the processes of one distributed run, of which one holds it for all).
+        wait: False raises instead.
+
+    Raises:
+        OSError: the directory cannot be written, or is held and `wait` is off; the holder is named.
+    """
+    if not hold:
+        yield
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    # beside the directory, so that what is in it is results alone
+    file = directory.parent / f".{directory.name}.lock"
+    holder = file.with_suffix(".holder")
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        by = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        if not wait:
+            raise OSError(f"{directory} is in use by {by}: wait for it, or stop it") from None
+        print(f"{directory} is in use by {by}: waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

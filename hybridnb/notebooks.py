@@ -17,7 +17,7 @@ from typing import Any
 from hybridnb.files import write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
 from hybridnb.report import published, tables
-from hybridnb.study.runs import planned, run_of, study_runs
+from hybridnb.study.plan import claim_name, planned, run_of, study_runs
 from hybridnb.study.settings import Study
 from hybridnb.training.batching import Strategy
 
@@ -89,6 +89,7 @@ def run_study(study: Study) -> None:
     if data := os.environ.get("HYBRIDNB_DATA"):
         # kernels inherit it and start in another directory
         os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
+    claim_name(study)
     directory = RUNS / study.name
     study_file = directory / "study.json"
     write_text(study_file, study.to_json())

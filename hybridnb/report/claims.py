@@ -229,7 +229,7 @@ def alphas(text: str, runs: Sequence[Run], benchmark: str) -> Claim:
     evidence = f"{benchmark}, multilingual mAP at alpha {shown} (means over seeds)"
     names = {alpha: str(Strategy("hybrid", alpha)) for alpha in (0.4, 0.5, 0.6)}
     of_alpha = {
-        alpha: {run.seed: run for run in runs if run.strategy == name and run.share == 1}
+        alpha: {run.seed: run for run in runs if run.strategy == name and run.fraction == 1}
         for alpha, name in names.items()
     }
     seeds = sorted(set.intersection(*map(set, of_alpha.values())))
@@ -296,7 +296,7 @@ def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.Data
     of_fraction: dict[float, list[Run]] = {}
     for run in runs:
         if run.seed == seed:
-            of_fraction.setdefault(run.share, []).append(run)
+            of_fraction.setdefault(run.fraction, []).append(run)
     rows = {}
     for fraction, trained in sorted(of_fraction.items()):
         values = question_values(trained, benchmark)

@@ -288,7 +288,7 @@ def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     rows = [
         {"alpha": _alpha(run.strategy), "seed": run.seed, **headline(run.metrics[benchmark])}
         for run in runs
-        if run.share == 1
+        if run.fraction == 1
     ]
     table = pd.DataFrame(rows, columns=None if rows else ["alpha", "seed"]).dropna(subset="alpha")
     return table.sort_values(["alpha", "seed"], ignore_index=True)
@@ -302,11 +302,11 @@ def by_fraction(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     """
     fractions: dict[str, set[float]] = {}
     for run in runs:
-        fractions.setdefault(run.strategy, set()).add(run.share)
+        fractions.setdefault(run.strategy, set()).add(run.fraction)
     rows = [
         {
             "strategy": run.strategy,
-            "fraction": run.share,
+            "fraction": run.fraction,
             "seed": run.seed,
             **headline(run.metrics[benchmark]),
         }
@@ -321,7 +321,7 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     rows = [
         {
             "strategy": run.strategy,
-            "fraction of the data": f"{run.share:g}",
+            "fraction of the data": f"{run.fraction:g}",
             "seed": run.seed,
             "pairs seen": run.info["pairs_seen"],
             "device": run.info["device"],

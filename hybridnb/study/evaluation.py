@@ -1,8 +1,8 @@
-"""An encoder on a benchmark: its ranks table on disk, and metrics.json beside it."""
+"""A system on a benchmark: its ranks table on disk, its metrics beside it, and what made them."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +11,109 @@ import pandas as pd
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.files import write_text
+from hybridnb.files import atomic, locked, read_json, write_json, write_text
 from hybridnb.measures.metrics_file import pack
+from hybridnb.retrieval.bm25 import bm25_ranks
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
+from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
 from hybridnb.study.runs import read_metrics
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
 
+FIRST = 10
+"""Candidates whose languages are counted."""
+
+BM25 = {"encoder": {"model": "bm25", "normalisation": 1}, "encoder_sha256": "bm25"}
+"""BM25 as a system: its `normalisation` is raised when `bm25.terms` changes."""
+
 
 def evaluate(
-    encoder: DualEncoder, benchmark: Benchmark, out: Path, *, cache: Path | None = None, frozen: int = 0
+    encoder: DualEncoder, benchmark: Benchmark, out: str | Path, *, cache: Path | None = None, frozen: int = 0
 ) -> dict[str, Any]:
-    """All three tasks of a benchmark in one call; returns its part of metrics.json.
+    """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
-    Writes out/ranks/NAME.parquet (the ranks table), NAME.top10.csv beside it (share of each candidate language
-    among the first ten), NAME.answers.parquet (see `parallel_answers`), out/evaluations.json (what made them) and
-    out/metrics.json: benchmark -> task -> metric -> macro-average over languages or pairs, and under "by_language"
-    the same for each.
-    cache, frozen: of `encode_benchmark`. ValueError: `out` holds another encoder's results.
+    Args:
+        out: gets ranks/NAME.parquet (the ranks table), metrics.json (benchmark -> task -> metric -> macro-average
+            over languages or pairs, and under "by_language" the same for each), evaluations.json (what made them),
+            ranks/NAME.top10.csv (share of each candidate language among the first ten) and
+            ranks/NAME.answers.parquet (see `parallel_answers`).
+        cache, frozen: of `encode_benchmark`.
+
+    Returns:
+        The benchmark's part of metrics.json.
+
+    Raises:
+        ValueError: `out` holds another system's results, or results on other data of the same name.
     """
-    made_with = _made_with(encoder, benchmark, out)
+    out = Path(out)
+    system = {"encoder": encoder.conventions, "encoder_sha256": encoder_sha256(encoder)}
+    check_results(out, system, benchmark)
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache, frozen=frozen)
-    ranks = exact_ranks(benchmark, queries, candidates)
-    shares = top_languages(benchmark, queries, candidates, k=10)
+    result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
+    excluded = max((sum(map(len, rows.values())) for rows in benchmark.excluded.values()), default=0)
+    pool = sum(map(len, benchmark.candidates.values())) - excluded
+    shares = top_languages(benchmark, queries, candidates, k=min(FIRST, pool))
     write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
-    parallel_answers(benchmark, candidates, ANSWERS).to_parquet(
-        out / "ranks" / f"{benchmark.name}.answers.parquet"
-    )
-    write_text(out / "evaluations.json", json.dumps(made_with, ensure_ascii=False, indent=1))
-    record(ranks, out)  # last: metrics.json says what is done
-    return read_metrics(out)[benchmark.name]
+    with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
+        parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
+    return result
+
+
+def evaluate_bm25(benchmark: Benchmark, out: str | Path) -> dict[str, Any]:
+    """`evaluate` for BM25, which has no vectors to keep."""
+    out = Path(out)
+    check_results(out, BM25, benchmark)
+    return keep_results(out, BM25, benchmark, bm25_ranks(benchmark))
+
+
+def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) -> dict[str, Any]:
+    """out/evaluations.json, if this system's results on this benchmark may stand beside what is in `out`.
+
+    ValueError: they may not; the message says what the directory holds, and in what it differs.
+    """
+    file = out / "evaluations.json"
+    if not file.is_file():
+        if (out / "metrics.json").is_file():
+            raise ValueError(
+                f"{out} has a metrics.json, but no evaluations.json that says of what: choose another"
+            )
+        return {}
+    known: dict[str, Any] = read_json(file)
+    for name, other in known.items():
+        if other["encoder_sha256"] != system["encoder_sha256"]:
+            found = differences(other["encoder"], system["encoder"]) or ["the weights or the tokenizer"]
+            raise ValueError(
+                f"{out} holds the results of another encoder ({other['encoder']['model']}, on {name}; different: "
+                f"{'; '.join(found[:3])}): choose another directory"
+            )
+    mine = known.get(benchmark.name)
+    if mine and mine["benchmark_sha256"] != benchmark.sha256:
+        raise ValueError(
+            f"{out} holds results on another {benchmark.name} (sha256 {mine['benchmark_sha256'][:12]} there, "
+            f"{benchmark.sha256[:12]} here): choose another directory"
+        )
+    return known
+
+
+def keep_results(
+    out: Path, system: Mapping[str, Any], benchmark: Benchmark, ranks: pd.DataFrame
+) -> dict[str, Any]:
+    """Write a ranks table, and bring evaluations.json and metrics.json up to date; nobody else's are lost."""
+    with locked(out):
+        known = check_results(out, system, benchmark)
+        made = {**system, "benchmark_sha256": benchmark.sha256, **provenance()}
+        metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
+        metrics[benchmark.name] = pack(ranks)
+        with atomic(out / "ranks" / f"{benchmark.name}.parquet") as part:
+            ranks.to_parquet(part, index=False, compression="zstd")
+        write_json(out / "evaluations.json", {**known, benchmark.name: made})
+        write_json(out / "metrics.json", metrics)  # last: it says what is done
+    result: dict[str, Any] = metrics[benchmark.name]
+    return result
 
 
 def parallel_answers(benchmark: Benchmark, candidates: Vectors, count: int) -> pd.DataFrame:
@@ -63,34 +132,3 @@ def parallel_answers(benchmark: Benchmark, candidates: Vectors, count: int) -> p
     index = pd.MultiIndex.from_tuples(vectors, names=["answer", "language"])
     matrix = np.stack(list(vectors.values()))
     return pd.DataFrame(matrix, index, [str(axis) for axis in range(matrix.shape[1])])
-
-
-def _made_with(encoder: DualEncoder, benchmark: Benchmark, out: Path) -> dict[str, Any]:
-    """out/evaluations.json with this evaluation: benchmark -> encoder, data, code, device, versions.
-
-    ValueError: `out` holds the results of another encoder.
-    """
-    path = out / "evaluations.json"
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    sha256 = encoder_sha256(encoder)
-    for name, other in known.items():
-        if other["encoder_sha256"] != sha256:
-            model = other["encoder"]["model"]
-            raise ValueError(
-                f"{out} holds the results of another encoder ({model}, on {name}): choose another directory"
-            )
-    made = {"encoder": encoder.conventions, "encoder_sha256": sha256, "benchmark_sha256": benchmark.sha256}
-    return {**known, benchmark.name: {**made, **provenance()}}
-
-
-def record(ranks: pd.DataFrame, out: Path) -> None:
-    """Write a ranks table of one data set and bring out/metrics.json up to date."""
-    (name,) = ranks["dataset"].unique()
-    directory = out / "ranks"
-    directory.mkdir(parents=True, exist_ok=True)
-    part = directory / f"{name}.parquet.part"
-    ranks.to_parquet(part, index=False, compression="zstd")
-    part.replace(directory / f"{name}.parquet")
-    known = read_metrics(out) if (out / "metrics.json").is_file() else {}
-    known[name] = pack(ranks)
-    write_text(out / "metrics.json", json.dumps(known, indent=1))

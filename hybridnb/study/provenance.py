@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 LIBRARIES = (
-    "accelerate", "babel", "faiss-cpu", "numpy", "pandas", "tokenizers", "torch", "transformers",
+    "accelerate", "babel", "bm25s", "datasets", "faiss-cpu", "numpy", "pandas", "pyarrow", "scipy",
+    "sentence-transformers", "tokenizers", "torch", "transformers",
 )  # fmt: skip
 
 
@@ -56,6 +57,6 @@ def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     return f"{model or platform.processor() or platform.machine()}, {os.cpu_count()} cores"

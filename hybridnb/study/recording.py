@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.leaks import leaks
-from hybridnb.files import write_text
-from hybridnb.places import RESULTS, RUNS
-from hybridnb.study.runs import planned, study_runs, training_data
+from hybridnb.files import atomic, read_json, write_json
+from hybridnb.places import RESULTS
+from hybridnb.study.making import training_data
+from hybridnb.study.plan import planned, run_here, study_runs
 from hybridnb.study.settings import Study
 
 LEAKS = "leaks.json"
@@ -27,19 +26,21 @@ def record(study: Study) -> Iterator[str]:
     vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
     stays.
     """
-    drawn = {run.strategy: run.directory.name for run in reversed(study_runs(study))}.values()
+    first = {run.strategy: run.seed for run in reversed(study_runs(study))}
     for run, benchmarks in planned(study).items():
-        source = RUNS / study.name / run.directory.name
-        made = replace(run, directory=source)
+        made = run_here(study.with_fraction(run.fraction), run.strategy, run.seed)
         if not made.is_trained:
             there = " (recorded before)" if run.is_trained else ""
             yield f"{run.label}: not trained here{there}"
         elif missing := [name for name in benchmarks if not made.is_evaluated(name)]:
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
-            kinds = ["parquet", "top10.csv", *(["answers.parquet"] if source.name in drawn else [])]
-            names = [f"ranks/{benchmark}.{kind}" for benchmark in benchmarks for kind in kinds]
-            _copy(source, RESULTS / study.name / source.name, [*FILES, *names])
+            drawn = run.fraction == study.corpus.fraction and first.get(run.strategy) == run.seed
+            kinds = ["parquet", "top10.csv", *(["answers.parquet"] if drawn else [])]
+            with atomic(RESULTS / study.name / made.directory.name) as part:
+                (part / "ranks").mkdir(parents=True)
+                for name in [*FILES, *(f"ranks/{b}.{kind}" for b in benchmarks for kind in kinds)]:
+                    shutil.copyfile(made.directory / name, part / name)
             yield f"{run.label}: recorded"
 
 
@@ -48,26 +49,14 @@ def record_leaks(study: Study) -> dict[str, dict[str, int]]:
     corpus, _ = training_data(study)
     found = {}
     for name in study.benchmarks:
-        kinds = leaks(corpus, load_benchmark(name)).drop_duplicates(["part", "language", "benchmark_id"])[
-            "kind"
-        ]
-        found[name] = {kind: int((kinds == kind).sum()) for kind in ("exact", "near")}
-    write_text(RESULTS / study.name / LEAKS, json.dumps(found, indent=1))
+        pairs = leaks(corpus, load_benchmark(name)).drop_duplicates(["part", "language", "benchmark_id"])
+        found[name] = {kind: int((pairs["kind"] == kind).sum()) for kind in ("exact", "near")}
+    write_json(RESULTS / study.name / LEAKS, found)
     return found
 
 
 def recorded_leaks(study: Study) -> dict[str, dict[str, int]]:
     """What `record_leaks` found; empty where it was not run."""
     file = RESULTS / study.name / LEAKS
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-
-
-def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Whole or not at all."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    (part / "ranks").mkdir(parents=True)
-    for name in names:
-        shutil.copyfile(source / name, part / name)
-    shutil.rmtree(target, ignore_errors=True)
-    part.replace(target)
+    content: dict[str, Any] = read_json(file) if file.is_file() else {}
+    return content

@@ -90,7 +90,7 @@ def test_alphas_are_level_within_the_margin(
 ) -> None:
     levels = {"hybrid(0.4)": 0.5 - apart, "hybrid(0.5)": 0.5, "hybrid(0.6)": 0.5}
     runs = [Run(Path(), strategy, seed) for strategy in levels for seed in range(seeds)]
-    runs.append(Run(Path(), "hybrid(0.4)", 2, share=0.5))  # no seed of all the data
+    runs.append(Run(Path(), "hybrid(0.4)", 2, fraction=0.5))  # no seed of all the data
     table = pd.DataFrame({"alpha": [0.4, 0.5, 0.6], "Mul mAP": list(levels.values())})
     monkeypatch.setattr(claims.tables, "by_alpha", lambda *_: table)
     monkeypatch.setattr(

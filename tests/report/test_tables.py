@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import friedmanchisquare
-from toy import HELD_OUT
+from toy import HELD_OUT, write_run_json
 
 from hybridnb.corpora.describe import language_pairs, lengths
 from hybridnb.report import figures, tables
@@ -58,7 +58,7 @@ def runs(tmp_path: Path) -> list[Run]:
         directory = tmp_path / f"{strategy}-{seed}"
         directory.mkdir()
         (directory / "metrics.json").write_text(json.dumps({"toy": made_metrics(*values)}))
-        (directory / "run.json").write_text(json.dumps({"languages": ["de", "en"]}))
+        write_run_json(directory, **{"languages": ["de", "en"]})
         made.append(Run(directory, strategy, seed))
     return made
 
@@ -126,10 +126,10 @@ class TestTables:
         assert row["Mul mAP", "unseen"] == pytest.approx(0.12)
         assert tables.unseen_languages(runs, "toy") == ["sw"]
         # a baseline was trained on nothing: the others' languages divide its table, too
-        (runs[0].directory / "run.json").write_text(json.dumps({"languages": []}))
+        write_run_json(runs[0].directory, **{"languages": []})
         assert tables.seen_table(runs, "toy").equals(table)
         for run in runs[2:]:
-            (run.directory / "run.json").write_text(json.dumps({"languages": LANGUAGES}))
+            write_run_json(run.directory, **{"languages": LANGUAGES})
         everywhere = tables.seen_table(runs, "toy")
         assert everywhere.loc["X-Y", ("Cr mAP", "seen")] == pytest.approx((2 * 0.51 + 4 * 0.41) / 6)
         assert "unseen" not in everywhere.columns.get_level_values(1)
@@ -138,7 +138,7 @@ class TestTables:
     def test_alpha_is_that_of_the_strategy(self, runs: list[Run]) -> None:
         hybrid = [
             Run(runs[0].directory, "hybrid(0.25)", 0),
-            Run(runs[0].directory, "hybrid(0.75)", 0, share=0.5),
+            Run(runs[0].directory, "hybrid(0.75)", 0, fraction=0.5),
             Run(runs[0].directory, "X-X", 0),
         ]
         table = tables.by_alpha([*runs, *hybrid], "toy")
@@ -147,7 +147,7 @@ class TestTables:
         ]  # fmt: skip
 
     def test_shares_are_compared_where_there_are_several(self, runs: list[Run]) -> None:
-        small = [Run(runs[0].directory, "X-Y", 0, share=0.25), Run(runs[0].directory, "X-X", 0)]
+        small = [Run(runs[0].directory, "X-Y", 0, fraction=0.25), Run(runs[0].directory, "X-X", 0)]
         table = tables.by_fraction([*runs, *small], "toy")
         assert table[["strategy", "fraction", "seed", "Mul mAP"]].to_numpy().tolist() == [
             ["X-Y", 1.0, 0, 0.40], ["X-Y", 1.0, 1, 0.22], ["X-Y", 0.25, 0, 0.20],
@@ -157,7 +157,7 @@ class TestTables:
     def test_runs_of_one_kind_are_one_row(self, runs: list[Run]) -> None:
         for n, run in enumerate(runs):
             info = {"pairs_seen": 5120, "device": "a GPU", "code": "0123456789abcdef", "seconds": 60 * n}
-            (run.directory / "run.json").write_text(json.dumps(info))
+            write_run_json(run.directory, **info)
         table = tables.runs_table(runs)
         assert table.index.to_list() == ["X-X-mono", "X-Y"]
         assert table["seeds"].to_list() == [2, 2]
@@ -307,7 +307,7 @@ class TestFigures:
         assert np.asarray(points) == pytest.approx(figures.principal_plane(vectors)[0])
 
     def test_a_curve_has_a_line_a_strategy(self, runs: list[Run]) -> None:
-        small = [Run(run.directory, run.strategy, run.seed, share=0.25) for run in runs]
+        small = [Run(run.directory, run.strategy, run.seed, fraction=0.25) for run in runs]
         table = tables.by_fraction([*runs, *small], "toy")
         reference = tables.scores(runs, "toy").iloc[0]
         figure = figures.curves(table, "fraction", "title", reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from toy import NAMES, TEMPLATES, TOY_BENCHMARK, TOY_ITEMS, toy_encoder
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.measures import metrics
+from hybridnb.measures.metrics_file import pack
 from hybridnb.retrieval.ranks_table import COLUMNS
-from hybridnb.study.evaluation import evaluate, parallel_answers, record
+from hybridnb.study.evaluation import BM25, evaluate, evaluate_bm25, keep_results, parallel_answers
 
 PAIRS = {f"{one}>{other}" for one in TEMPLATES for other in TEMPLATES if one != other}
 
@@ -83,13 +85,15 @@ def test_a_second_data_set_is_added_and_a_repeated_one_replaced(
     evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet")
-    record(ranks, tmp_path)
-    record(ranks.assign(dataset="other"), tmp_path)
-    record(ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount()), tmp_path)
-    written = json.loads((tmp_path / "metrics.json").read_text())
+    other = replace(TOY_BENCHMARK, name="other")
+    keep_results(tmp_path, BM25, TOY_BENCHMARK, ranks)
+    keep_results(tmp_path, BM25, other, ranks.assign(dataset="other"))
+    perfect = ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount())
+    assert keep_results(tmp_path, BM25, TOY_BENCHMARK, perfect)["multilingual"]["map"] == 1
+    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert list(written) == ["toy", "other"]
-    assert written["other"] == evaluated[1]
-    assert written["toy"]["multilingual"]["map"] == 1
+    assert written["other"] == evaluated[1] and written["toy"] == pack(perfect)
+    assert list(json.loads((tmp_path / "evaluations.json").read_text(encoding="utf-8"))) == ["toy", "other"]
 
 
 def test_ranks_of_two_data_sets_are_not_one_record(
@@ -97,8 +101,27 @@ def test_ranks_of_two_data_sets_are_not_one_record(
 ) -> None:
     ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet").astype({"dataset": str})
     with pytest.raises(ValueError):
-        record(pd.concat([ranks, ranks.assign(dataset="other")]), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        keep_results(tmp_path, BM25, TOY_BENCHMARK, pd.concat([ranks, ranks.assign(dataset="other")]))
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_bm25_is_a_system_like_any_other(evaluated: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    before = (evaluated[0] / "metrics.json").read_bytes()
+    with pytest.raises(ValueError, match="another encoder"):
+        evaluate_bm25(TOY_BENCHMARK, evaluated[0])
+    assert (evaluated[0] / "metrics.json").read_bytes() == before
+    assert evaluate_bm25(TOY_BENCHMARK, tmp_path)["monolingual"]["map"] > 0.5
+    with pytest.raises(ValueError, match=r"results of another encoder .bm25, on toy"):
+        evaluate(toy_encoder(), TOY_BENCHMARK, tmp_path)
+
+
+def test_other_data_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    evaluate_bm25(TOY_BENCHMARK, tmp_path)
+    queries = {
+        code: Queries(q.ids, [f"{text}!" for text in q.texts]) for code, q in TOY_BENCHMARK.queries.items()
+    }
+    with pytest.raises(ValueError, match="another toy"):
+        evaluate_bm25(replace(TOY_BENCHMARK, queries=queries), tmp_path)
 
 
 def test_what_made_the_results_is_recorded_and_not_mixed(evaluated: tuple[Path, dict[str, Any]]) -> None:

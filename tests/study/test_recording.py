@@ -10,7 +10,7 @@ import pytest
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.places import RESULTS
-from hybridnb.study import runs
+from hybridnb.study import plan
 from hybridnb.study.settings import Study
 
 RECORDED = sorted(path.parent for path in RESULTS.glob("*/*/run.json"))
@@ -20,10 +20,10 @@ STUDIES = sorted({path.parent.name for path in RECORDED})
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_run_that_the_study_plans_is_recorded_and_no_other(name: str) -> None:
     study = Study.load(name)
-    plan = runs.planned(study)
-    names = {run.directory.name for run in plan}
+    planned = plan.planned(study)
+    names = {run.directory.name for run in planned}
     assert {path.name for path in RECORDED if path.parent.name == name} == names
-    for run, benchmarks in plan.items():
+    for run, benchmarks in planned.items():
         assert all(map(run.is_evaluated, benchmarks)), run.label
         shared = {"pairs_seen": study.training.steps * study.training.batch_size, "resumed_at_step": 0}
         if run.info["steps"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from toy import TOY_ITEMS, write_xquad_r
 from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
-from hybridnb.study import runs
+from hybridnb.study import making
 from hybridnb.study.settings import Study
 from tools.bundle import bundle
 
@@ -29,23 +28,25 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv("HYBRIDNB_DATA", str(data))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = CorpusSettings(training="opendocs", held_out=0.35)
-    return Study("toy", "Toy", ("X-Y",), (0,), ("xquad-r",), corpus=settings)
+    return Study(
+        name="toy", title="Toy", strategies=("X-Y",), seeds=(0,), benchmarks=("xquad-r",), corpus=settings
+    )
 
 
 def test_the_unpacked_bundle_stands_in_for_the_data_directory(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = [corpus.sha256 for corpus in runs.training_data(study)] + [load_benchmark("xquad-r").sha256]
+    before = [corpus.sha256 for corpus in making.training_data(study)] + [load_benchmark("xquad-r").sha256]
     file = bundle(study, tmp_path / "out" / "toy.tar.gz")
     assert [path.name for path in file.parent.iterdir()] == ["toy.tar.gz"]
     with tarfile.open(file) as archive:
         archive.extractall(tmp_path / "there", filter="data")
     monkeypatch.setenv("HYBRIDNB_DATA", str(tmp_path / "there"))
-    after = [corpus.sha256 for corpus in runs.training_data(study)] + [load_benchmark("xquad-r").sha256]
+    after = [corpus.sha256 for corpus in making.training_data(study)] + [load_benchmark("xquad-r").sha256]
     assert after == before
 
 
 def test_models_of_a_name_are_not_bundled(study: Study, tmp_path: Path) -> None:
-    hub = replace(study, encoder=EncoderSettings(model="xlm-roberta-base"))
+    hub = study.model_copy(update={"encoder": EncoderSettings(model="xlm-roberta-base")})
     with pytest.raises(ValueError, match=r"encoder.model is 'xlm-roberta-base'.*take the model's directory"):
         bundle(hub, tmp_path / "toy.tar.gz")

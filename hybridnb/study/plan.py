@@ -1,0 +1,117 @@
+"""Which runs a study asks for, and where each of them is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hybridnb.files import read_json, write_text
+from hybridnb.places import RESULTS, RUNS
+from hybridnb.study.identity import differences, fingerprint, identity, recorded_identity
+from hybridnb.study.runs import Run
+from hybridnb.study.settings import NOT_TRAINED, Study
+
+
+def study_runs(study: Study) -> list[Run]:
+    """The main runs that a study asks for, trained or not."""
+    baseline = [run_of(study, NOT_TRAINED, 0)] if study.baseline else []
+    return baseline + [run_of(study, strategy, seed) for strategy in study.strategies for seed in study.seeds]
+
+
+def sweep_runs(study: Study, benchmark: str) -> list[Run]:
+    """The runs of the study's sweeps that are evaluated on a benchmark."""
+    return [
+        run_of(study, strategy, seed, sweep.fraction)
+        for sweep in study.sweeps
+        if benchmark in (sweep.benchmarks or study.benchmarks)
+        for strategy in sweep.strategies
+        for seed in sweep.seeds
+    ]
+
+
+def planned(study: Study) -> dict[Run, list[str]]:
+    """Every run of a study -> its benchmarks, what matters most first: a seed of all main strategies, the next,
+    then the sweeps.
+    """
+    plan = {run: list(study.benchmarks) for run in sorted(study_runs(study), key=lambda run: run.seed)}
+    for benchmark in study.benchmarks:
+        for run in sweep_runs(study, benchmark):
+            benchmarks = plan.setdefault(run, [])
+            if benchmark not in benchmarks:
+                benchmarks.append(benchmark)
+    return plan
+
+
+def run_of(study: Study, strategy: str, seed: int, fraction: float | None = None) -> Run:
+    """The run of one strategy and seed: the one here, or else the recorded one (data/results), or else one to make.
+
+    A run is known by what made it. Here that is part of its directory's name; a recorded run's run.json states it.
+
+    Args:
+        fraction: of the training documents; left out, the study's.
+    """
+    if fraction is not None:
+        study = study.with_fraction(fraction)
+    here = run_here(study, strategy, seed)
+    if here.is_trained:
+        return here
+    wanted = identity(study, strategy, seed)
+    recorded = _recorded_runs(RESULTS / study.name)
+    same = [place for place, stated in recorded.items() if not differences(stated, wanted)]
+    return replace(here, directory=same[0]) if same else here
+
+
+def run_here(study: Study, strategy: str, seed: int) -> Run:
+    """The run as it is, or would be, under runs/."""
+    run = Run(Path(), strategy, seed, study.corpus.fraction)
+    name = f"{run.slug}-{fingerprint(identity(study, strategy, seed))}"
+    return replace(run, directory=RUNS / study.name / name)
+
+
+def recorded_otherwise(study: Study, run: Run) -> str:
+    """How the recorded run of the same strategy, seed and fraction differs from the one asked for; "" without one."""
+    wanted = identity(study.with_fraction(run.fraction), run.strategy, run.seed)
+    for stated in _recorded_runs(RESULTS / study.name).values():
+        found = differences(stated, wanted)
+        mine = ("strategy: ", "seed: ", "settings.corpus.fraction: ")
+        if found and not any(line.startswith(mine) for line in found):
+            return f"the recorded {run.label} was made otherwise ({'; '.join(found[:3])}: there and here)"
+    return ""
+
+
+def claim_name(study: Study) -> None:
+    """Have runs/NAME belong to this study's settings, so that two studies never share tables and figures.
+
+    More seeds, strategies, benchmarks or sweeps are the same study.
+
+    Raises:
+        ValueError: the name is taken by a study of other settings; the message says in what they differ.
+    """
+    file = RUNS / study.name / "study.json"
+    if not file.is_file():
+        write_text(file, study.to_json())
+        return
+    other = Study.read(read_json(file), str(file))
+    if found := differences(_acting(other), _acting(study)):
+        raise ValueError(
+            f"the name {study.name!r} belongs to a study of other settings ({'; '.join(found[:3])}: there and "
+            f"here): give this one another, --set name=NEW, or remove {file.parent}"
+        )
+
+
+def _acting(study: Study) -> dict[str, Any]:
+    """The settings that act on runs."""
+    return study.model_dump(mode="json", include={"languages", "corpus", "encoder", "training"})
+
+
+def _recorded_runs(results: Path) -> dict[Path, dict[str, Any]]:
+    """Directory -> stated identity of every recorded run of a study."""
+    files = sorted(results.glob("*/run.json"))
+    return _identities(tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _identities(files: tuple[tuple[Path, int], ...]) -> dict[Path, dict[str, Any]]:
+    return {file.parent: recorded_identity(read_json(file)) for file, _ in files}
