@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridnb import corpora
+from hybridnb.corpora import tables
 from hybridnb.corpora.lines import BadRow, BadRows, BadRowsWarning
 from hybridnb.corpora.sets import miracl
 from hybridnb.corpora.source import MissingData
+from hybridnb.corpora.tables import Texts
 from hybridnb.measures import metrics
 from hybridnb.retrieval.ranking import exact_ranks
 
@@ -109,7 +111,7 @@ def test_passages_are_unpacked_once_and_again_when_a_file_changes(
     with pytest.raises(IndexError):
         before.candidates["hi"][3]
     with monkeypatch.context() as patch:
-        patch.setattr(miracl, "_read_passages", None)  # reading the files again would fail
+        patch.setattr(tables, "_write_rows", None)  # reading the files again would fail
         assert miracl.load_benchmark("hi", tmp_path).sha256 == before.sha256
     put(tmp_path / shard_of("hi", 1), jsonl([{**PASSAGES[2], "text": "Sydney is none."}]))
     after = miracl.load_benchmark("hi", tmp_path)
@@ -128,9 +130,9 @@ def test_passages_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactor
     shard = put(directory / "docs-0.jsonl.gz", jsonl(rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(directory))
-        passages = miracl.Passages([shard], BadRows(skip=False))
+        passages = Texts("toy", [shard], miracl.read_passages, BadRows(skip=False))
     assert list(passages) == [f"{title}\n{text}" if title else text for title, text in pairs]
-    assert [passages.docid(n) for n in range(len(rows))] == [row["docid"] for row in rows]
+    assert [passages.key(n) for n in range(len(rows))] == [row["docid"] for row in rows]
     assert passages.rows(["0#0", "absent"]) == {"0#0": 0}
 
 
@@ -159,8 +161,8 @@ def test_ndcg_and_recall_are_those_of_the_official_evaluation(real_data: Path, t
     found = found[found["task"] == "monolingual"].set_index("query_id")
 
     passages = benchmark.candidates["sw"]
-    assert isinstance(passages, miracl.Passages)
-    names = [passages.docid(row) for row in range(len(passages))]
+    assert isinstance(passages, Texts)
+    names = [passages.key(row) for row in range(len(passages))]
     run = {
         query_id: dict(zip(names, scores.tolist(), strict=True))
         for query_id, scores in zip(benchmark.queries["sw"].ids, queries @ candidates.T, strict=True)

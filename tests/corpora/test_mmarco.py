@@ -109,9 +109,9 @@ def test_batches_are_drawn_from_it(root: Path) -> None:
 
 def test_index_is_made_once(root: Path, cache: Path) -> None:
     first = load(root)
-    made = {path: path.stat().st_mtime_ns for path in (cache / "index").rglob("*")}
+    made = {path: path.stat().st_mtime_ns for path in (cache / "tables").rglob("*")}
     again = load(root)
-    assert {path: path.stat().st_mtime_ns for path in (cache / "index").rglob("*")} == made
+    assert {path: path.stat().st_mtime_ns for path in (cache / "tables").rglob("*")} == made
     assert again.sha256 == first.sha256
     # a changed file is indexed anew, and known by another hash
     text = triples(root).read_text()
@@ -126,8 +126,8 @@ def test_index_failure_leaves_nothing_behind(root: Path, cache: Path) -> None:
     triples(root).write_text("no ids\n")
     with pytest.raises(BadRow):
         load(root)
-    kept = {path.parent.name for path in (cache / "index").rglob("index.json")}
-    assert {path.name for path in (cache / "index").iterdir()} == kept
+    kept = {path.parent.name for path in (cache / "tables").rglob("bad.json")}
+    assert {path.name for path in (cache / "tables").iterdir() if path.is_dir()} == kept
     assert len(kept) == 2 * len(CODES)
 
 

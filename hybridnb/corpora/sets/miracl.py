@@ -10,27 +10,21 @@ Official measures: nDCG@10 and Recall@100, over binary judgements; what is not j
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import sys
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, overload
-
-import numpy as np
-from tqdm.auto import tqdm
+from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines, numbered_lines
 from hybridnb.corpora.source import RemoteFile, Source, hub, locate
-from hybridnb.corpora.tsv import cached_arrays
+from hybridnb.corpora.tables import Texts
+from hybridnb.progress import progress
 
 JUDGEMENTS = "miracl/miracl", "5be20db9509754dadad47689368639fcec739c00"
 CORPUS = "miracl/miracl-corpus", "d921ec7e349ce0d28daf30b2da9da5ee698bef0d"
-EXPANSION = 4  # about how much larger passages are than their gzip
 
 
 @functools.cache
@@ -68,7 +62,7 @@ def load_benchmark(
     """The benchmark "miracl-LANG": query ids are "LANG:TOPIC", so that languages can be put together.
 
     directory: where to look before HYBRIDNB_DATA, the cache and the public home.
-    Candidates are `Passages`: read from disk on access.
+    Candidates are read from disk on access.
     BadRow (a ValueError): the first bad row, which a topic without a relevant passage is too (the official
     evaluation leaves such out; dev has none); with skip_bad they are left out, with a BadRowsWarning.
     ValueError: a relevant passage that is not in the collection, with or without skip_bad.
@@ -81,7 +75,7 @@ def load_benchmark(
         if topic not in judged:
             problem = f"topic {topic!r} has no relevant passage in {qrels_path}"
             bad.add(BadRow(topics_path, line, "id", problem, "judge it or remove it"))
-    passages = Passages(shards, bad)
+    passages = Texts("MIRACL passages", shards, read_passages, bad)
     bad.warn()
     row_of = passages.rows({docid for docids in judged.values() for docid in docids})
     if missing := sorted({d for docids in judged.values() for d in docids} - row_of.keys()):
@@ -100,113 +94,26 @@ def load_benchmark(
     return Benchmark(f"miracl-{language}", {language: queries}, {language: passages}, relevance)
 
 
-class Passages(Sequence[str]):
-    """The passages of `docs-*.jsonl.gz` in order: title and text with a line break between, from disk.
+def read_passages(path: Path, bad: BadRows) -> Iterator[tuple[int, str, str]]:
+    """(line, docid, title and text with a line break between) of every sound row {docid, title, text}.
 
-    Title and text together are what MIRACL's own baselines index (Pyserini; to the tokenizers of
-    multilingual encoders a line break is a space). Gzip cannot be read from the middle: on the first use
-    the passages are written once into the cache, uncompressed (about four times the download).
-
-    sha256: of all ids and texts.
-    BadRow: a row that is not {docid, title, text}, an empty text, a repeated docid, a damaged file.
+    Title and text together are what MIRACL's own baselines index (Pyserini; to the tokenizers of multilingual
+    encoders a line break is a space).
     """
-
-    def __init__(self, shards: Sequence[Path], bad: BadRows) -> None:
-        build = functools.partial(_write_passages, shards)
-        arrays, self.sha256 = cached_arrays(shards, build, ["records", "starts", "ends", "keys"], bad)
-        self._records, self._keys = arrays["records"], arrays["keys"]
-        self._starts, self._ends = arrays["starts"], arrays["ends"]
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[r] for r in range(*row.indices(len(self)))]
-        return self._record(row)[1]
-
-    def docid(self, row: int) -> str:
-        """The id by which the qrels call a passage."""
-        return self._record(row)[0]
-
-    def rows(self, docids: Iterable[str]) -> dict[str, int]:
-        """docid -> row, of those that are here."""
-        wanted = set(docids)
-        keys = np.array([_key(docid) for docid in wanted], dtype=np.uint64)
-        rows = np.flatnonzero(np.isin(self._keys, keys)).tolist()
-        return {docid: row for row in rows if (docid := self.docid(row)) in wanted}
-
-    def _record(self, row: int) -> tuple[str, str]:
-        data: bytes = self._records[self._starts[row] : self._ends[row]].tobytes()
-        docid, _, text = data.decode().partition("\n")
-        return docid, text
-
-
-def _write_passages(shards: Sequence[Path], folder: Path, bad: BadRows) -> str:
-    """Write records.npy (docid, line break, title, line break, text; one after the other), where each
-    starts and ends, and a 64-bit key of each docid; the sha256 of the records."""
-    about = EXPANSION * sum(shard.stat().st_size for shard in shards) / 1e6
-    print(f"unpacking {len(shards)} files once, about {about:,.0f} MB, to {folder.parent}", file=sys.stderr)
-    digest = hashlib.sha256()
-    ends, keys, lines, numbers = array("q"), array("Q"), array("q"), array("i")
-    with (folder / "records.npy").open("wb") as out:
-        _write_header(out, 0)
-        first = end = out.tell()
-        for number, line, docid, record in _read_passages(shards, bad):
-            out.write(record)
-            digest.update(len(record).to_bytes(8, "little") + record)
-            end += len(record)
-            ends.append(end - first)
-            keys.append(_key(docid))
-            lines.append(line)
-            numbers.append(number)
-        _write_header(out, end - first)
-    by_row = np.array(keys, dtype=np.uint64)
-    order = np.argsort(by_row, kind="stable")
-    repeated = np.sort(order[1:][by_row[order[1:]] == by_row[order[:-1]]])
-    for row in repeated:
-        problem = "is the docid of an earlier passage"
-        bad.add(BadRow(shards[numbers[row]], lines[row], "docid", problem, "give every passage its own"))
-    ends_by_row = np.array(ends, dtype=np.int64)
-    starts_by_row = np.concatenate([np.zeros(1, dtype=np.int64), ends_by_row])[: len(ends_by_row)]
-    for name, values in (("keys", by_row), ("starts", starts_by_row), ("ends", ends_by_row)):
-        np.save(folder / f"{name}.npy", np.delete(values, repeated))
-    return digest.hexdigest()
-
-
-def _read_passages(shards: Sequence[Path], bad: BadRows) -> Iterator[tuple[int, int, str, bytes]]:
-    """(number of the shard, line, docid, record) of every sound row."""
-    with tqdm(unit=" passages", desc="unpacking") as bar:
-        for number, shard in enumerate(shards):
-            for line, row in json_lines(shard, bad):
-                bar.update()
-                try:
-                    check_fields(row, {"docid", "title", "text"}, set(), shard, line)
-                    docid = check_text(row["docid"], shard, line, "docid")
-                    if docid.split() != [docid]:
-                        raise BadRow(shard, line, "docid", f"{docid!r} has a space in it", "remove the space")
-                    text = check_text(row["text"], shard, line, "text")
-                    title = check_text(row["title"], shard, line, "title") if row["title"] != "" else ""
-                except BadRow as error:
-                    bad.add(error)
-                else:
-                    record = "\n".join(filter(None, (docid, title, text)))
-                    yield number, line, docid, record.encode()
-
-
-def _write_header(out: Any, size: int) -> None:
-    """Write the header of a .npy file of `size` bytes at its beginning; numpy leaves room to grow in it."""
-    out.seek(0)
-    header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
-    np.lib.format.write_array_header_1_0(out, header)
-
-
-def _key(docid: str) -> int:
-    return int.from_bytes(hashlib.blake2b(docid.encode(), digest_size=8).digest(), "little")
+    with progress(None, f"unpacking {path.name}", "passages") as bar:
+        for line, row in json_lines(path, bad):
+            bar.update()
+            try:
+                check_fields(row, {"docid", "title", "text"}, set(), path, line)
+                docid = check_text(row["docid"], path, line, "docid")
+                if docid.split() != [docid]:
+                    raise BadRow(path, line, "docid", f"{docid!r} has a space in it", "remove the space")
+                text = check_text(row["text"], path, line, "text")
+                title = check_text(row["title"], path, line, "title") if row["title"] != "" else ""
+            except BadRow as error:
+                bad.add(error)
+            else:
+                yield line, docid, f"{title}\n{text}" if title else text
 
 
 def _topics(path: Path, bad: BadRows) -> dict[str, tuple[int, str]]:

@@ -11,10 +11,8 @@ Nothing but what is drawn is read: texts are found by byte offset, triples are m
 from __future__ import annotations
 
 import functools
-import hashlib
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import overload
 
@@ -24,8 +22,10 @@ from numpy.typing import NDArray
 from hybridnb.corpora.catalogue import TRAINING, DataSet
 from hybridnb.corpora.lines import BadRow, BadRows
 from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus
-from hybridnb.corpora.source import RemoteFile, Source, hub, locate
-from hybridnb.corpora.tsv import TsvTexts, cached_arrays, line_blocks
+from hybridnb.corpora.source import RemoteFile, Source, digest, hub, locate
+from hybridnb.corpora.tables import made_once
+from hybridnb.corpora.tsv import TsvTexts, line_blocks
+from hybridnb.files import sha256_of
 
 REPOSITORY = "unicamp-dl/mmarco"
 REVISION = "6d039c4638c0ba3e46a9cb7b498b145e7edc6230"
@@ -94,19 +94,19 @@ def load(
     bad = BadRows(skip=skip_bad)
     passages = {code: TsvTexts(path, bad) for code, path in zip(codes, text_paths[::2], strict=True)}
     queries = {code: TsvTexts(path, bad) for code, path in zip(codes, text_paths[1::2], strict=True)}
-    build = functools.partial(_index_triples, triples_path, queries, passages)
-    arrays, sha256 = cached_arrays([triples_path, *text_paths], build, ["triples", "groups"], bad)
+    files = [triples_path, *text_paths]
+    write = functools.partial(_write_triples, triples_path, queries, passages)
+    folder = made_once("triples", files, write, bad)
     bad.warn()
-    triples = Triples(arrays["triples"], queries, passages)
+    ids, groups = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("triples", "groups"))
+    triples = Triples(ids, queries, passages)
     if not len(triples):
         raise ValueError(f"{triples_path}: no triple in it; fetch it again")
     every = np.broadcast_to(np.True_, (len(triples), len(codes)))
     nought = np.broadcast_to(np.int64(0), len(triples))
-    index = CorpusIndex(codes, every, every, arrays["groups"], ("mmarco",), nought)
-    digest = hashlib.sha256(sha256.encode())
-    for texts in chain(queries.values(), passages.values()):
-        digest.update(texts.sha256.encode())
-    return ParallelCorpus("mmarco", triples, sha256=digest.hexdigest(), index=index)
+    index = CorpusIndex(codes, every, every, groups, ("mmarco",), nought)
+    sha256 = sha256_of([codes, *map(digest, files)])
+    return ParallelCorpus("mmarco", triples, sha256=sha256, index=index)
 
 
 class _Texts(Mapping[str, str]):
@@ -163,15 +163,14 @@ class Triples(Sequence[Item]):
         return _Texts(self._passages, int(self._triples[position, 2]))
 
 
-def _index_triples(
+def _write_triples(
     path: Path,
     queries: Mapping[str, TsvTexts],
     passages: Mapping[str, TsvTexts],
     folder: Path,
     bad: BadRows,
-) -> str:
-    """Write triples.npy (int32 [items, 3]) and groups.npy (int64 [items]); the sha256 of the file."""
-    digest = hashlib.sha256()
+) -> None:
+    """Write triples.npy (int32 [items, 3]) and groups.npy (int64 [items])."""
     with path.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 24), b"")) + 1
     scratch = folder / "all.npy"
@@ -179,7 +178,7 @@ def _index_triples(
     triples = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.int32, shape=(lines, 3))
     pairs = np.empty(0, dtype=np.int64)
     kept = number = 0
-    for block in line_blocks(path, digest):
+    for block in line_blocks(path):
         rows, numbers = _parsed(block, path, number, bad)
         number += len(block)
         good = _without_unknown(rows, numbers, path, queries, passages, bad)
@@ -195,7 +194,6 @@ def _index_triples(
         groups[start : start + len(block_pairs)] = group_of_pair[np.searchsorted(pairs, block_pairs)]
     groups.flush()
     scratch.unlink()
-    return digest.hexdigest()
 
 
 def _parsed(
