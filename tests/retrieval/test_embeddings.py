@@ -18,8 +18,8 @@ from toy import SENTENCES, TEXTS, tiny_xlmr
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.encoders.encoder import DualEncoder, Kind
 from hybridnb.retrieval import embeddings
-from hybridnb.retrieval.embeddings import encode_benchmark
-from hybridnb.retrieval.vectors import Vectors, encoder_sha256
+from hybridnb.retrieval.embeddings import encode_benchmark, encoder_sha256
+from hybridnb.retrieval.vectors import Vectors
 
 
 def benchmark(extra: str = "") -> Benchmark:
