@@ -28,10 +28,23 @@ class Queries:
 class Benchmark:
     """A retrieval benchmark for the three tasks (monolingual, cross-lingual, multilingual).
 
-    queries: language -> Queries. candidates: language -> texts; a row is a position in that list.
-    relevance: query id -> language -> rows of the relevant candidates (never empty lists).
-    excluded: the same shape: rows that are not in a query's pool at all (the query itself, where queries
-        are candidates too, as in XM3600).
+    Args:
+        name: Of the benchmark.
+        queries: Language -> Queries.
+        candidates: Language -> texts; a row is a position in that list.
+        relevance: Query id -> language -> rows of the relevant candidates (never empty lists).
+        excluded: The same shape: rows that are not in a query's pool at all (the query itself, where queries
+            are candidates too, as in XM3600).
+
+    Raises:
+        ValueError: A repeated query id, a query without a relevant candidate, or rows that are none.
+
+    Example:
+        >>> queries = {"en": Queries(["q1"], ["Who?"]), "de": Queries(["q1"], ["Wer?"])}
+        >>> relevance = {"q1": {"en": [0], "de": [1]}}
+        >>> benchmark = Benchmark("toy", queries, {"en": ["She."], "de": ["Er.", "Sie."]}, relevance)
+        >>> benchmark.languages, benchmark.candidates["de"][1]
+        (('de', 'en'), 'Sie.')
     """
 
     name: str
@@ -67,21 +80,19 @@ class Benchmark:
     @cached_property
     def sha256(self) -> str:
         """Hash of every query, candidate and judgement; candidates read from disk may bring their own."""
+
+        def rows(judgements: Mapping[str, Mapping[str, Sequence[int]]]) -> object:
+            return {
+                query: {language: list(map(int, rows)) for language, rows in of_query.items()}
+                for query, of_query in judgements.items()
+            }
+
         digest = hashlib.sha256()
         for part in (
             {language: [list(q.ids), list(q.texts)] for language, q in self.queries.items()},
-            {
-                language: getattr(texts, "sha256", None) or list(texts)
-                for language, texts in self.candidates.items()
-            },
-            {
-                q: {language: list(map(int, r)) for language, r in rows.items()}
-                for q, rows in self.relevance.items()
-            },
-            {
-                q: {language: list(map(int, r)) for language, r in rows.items()}
-                for q, rows in self.excluded.items()
-            },
+            {code: getattr(texts, "sha256", None) or list(texts) for code, texts in self.candidates.items()},
+            rows(self.relevance),
+            rows(self.excluded),
         ):
             digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
         return digest.hexdigest()

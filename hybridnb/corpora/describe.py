@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 
+Row = dict[str, float | int]
+
 ALL = "*"  # the row of all languages together
+MEAN_OF = {
+    "relevant": "queries",
+    "query_characters": "queries",
+    "candidate_characters": "candidates",
+    "passage_characters": "passages",
+}
+"""Columns that are means, and the number of what they are means of."""
 MOST = 100_000  # texts of a language that are measured; of more, so many evenly spaced ones
 
 
 def describe(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
     """One row a language, and "*" for all of them; index: language. Lengths are means in characters.
 
-    Benchmark: queries, candidates ("*": the pool of the multilingual task), relevant (mean number of
-    relevant candidates of a query, in all languages), query_characters, candidate_characters.
-    ParallelCorpus: items (with any text in the language), queries, passages, query_characters,
-    passage_characters.
-    Lengths of more than 100,000 texts are those of 100,000 evenly spaced ones. A mean of nothing is NaN.
+    Args:
+        data: A benchmark or a corpus.
+
+    Returns:
+        Of a benchmark: queries, candidates ("*": the pool of the multilingual task), relevant (mean number of
+        relevant candidates of a query, in all languages), query_characters, candidate_characters.
+        Of a corpus: items (with any text in the language), queries, passages, query_characters,
+        passage_characters.
+        Lengths of more than 100,000 texts are those of 100,000 evenly spaced ones. A mean of nothing is NaN.
     """
     rows = _of_benchmark(data) if isinstance(data, Benchmark) else _of_corpus(data)
-    table = pd.DataFrame.from_dict(rows, orient="index")
+    total: Row = {}
+    for column in next(iter(rows.values())):
+        if weight := MEAN_OF.get(column):
+            counted = [row for row in rows.values() if row[weight]]
+            sums = sum(row[column] * row[weight] for row in counted)
+            total[column] = sums / sum(row[weight] for row in counted) if counted else float("nan")
+        else:
+            total[column] = sum(row[column] for row in rows.values())
+    if isinstance(data, ParallelCorpus):
+        total["items"] = len(data)  # an item is in several languages
+    table = pd.DataFrame.from_dict({**rows, ALL: total}, orient="index")
     table.index.name = "language"
     return table
 
@@ -101,57 +125,39 @@ def to_dict(data: Benchmark | ParallelCorpus) -> dict[str, Any]:
     return result
 
 
-def _of_benchmark(benchmark: Benchmark) -> dict[str, dict[str, float | int]]:
-    rows: dict[str, dict[str, float | int]] = {}
-    relevant_of: dict[str, list[int]] = {}
+def _of_benchmark(benchmark: Benchmark) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
     for language in benchmark.languages:
-        queries = benchmark.queries.get(language)
+        queries = benchmark.queries.get(language, Queries((), ()))
         candidates = benchmark.candidates.get(language, ())
-        ids = queries.ids if queries else ()
-        relevant_of[language] = [sum(map(len, benchmark.relevance[i].values())) for i in ids]
         rows[language] = {
-            "queries": len(ids),
+            "queries": len(queries),
             "candidates": len(candidates),
-            "relevant": _mean(relevant_of[language]),
-            "query_characters": _characters(queries.texts if queries else ()),
+            "relevant": _mean([sum(map(len, benchmark.relevance[i].values())) for i in queries.ids]),
+            "query_characters": _characters(queries.texts),
             "candidate_characters": _characters(candidates),
         }
-    rows[ALL] = {
-        "queries": sum(int(row["queries"]) for row in rows.values()),
-        "candidates": sum(int(row["candidates"]) for row in rows.values()),
-        "relevant": _mean([count for counts in relevant_of.values() for count in counts]),
-        "query_characters": _weighted(rows, "query_characters", "queries"),
-        "candidate_characters": _weighted(rows, "candidate_characters", "candidates"),
-    }
     return rows
 
 
-def _of_corpus(corpus: ParallelCorpus) -> dict[str, dict[str, float | int]]:
+def _of_corpus(corpus: ParallelCorpus) -> dict[str, Row]:
     index = corpus.index
-    lengths: dict[tuple[str, str], list[int]] = {}
+    lengths: dict[tuple[str, str], list[int]] = defaultdict(list)
     for position in _spaced(len(corpus)):
         item = corpus[position]
         for part, texts in (("query", item.queries), ("passage", item.passages)):
             for language, text in texts.items():
-                lengths.setdefault((part, language), []).append(len(text))
-    rows: dict[str, dict[str, float | int]] = {}
-    for column, language in enumerate(index.languages):
-        has_any = index.has_query[:, column] | index.has_passage[:, column]
-        rows[language] = {
-            "items": int(has_any.sum()),
+                lengths[part, language].append(len(text))
+    return {
+        language: {
+            "items": int(np.count_nonzero(index.has_query[:, column] | index.has_passage[:, column])),
             "queries": int(index.has_query[:, column].sum()),
             "passages": int(index.has_passage[:, column].sum()),
-            "query_characters": _mean(lengths.get(("query", language), [])),
-            "passage_characters": _mean(lengths.get(("passage", language), [])),
+            "query_characters": _mean(lengths["query", language]),
+            "passage_characters": _mean(lengths["passage", language]),
         }
-    rows[ALL] = {
-        "items": len(corpus),
-        "queries": int(index.has_query.sum()),
-        "passages": int(index.has_passage.sum()),
-        "query_characters": _weighted(rows, "query_characters", "queries"),
-        "passage_characters": _weighted(rows, "passage_characters", "passages"),
+        for column, language in enumerate(index.languages)
     }
-    return rows
 
 
 def _spaced(size: int) -> list[int]:
@@ -165,10 +171,3 @@ def _characters(texts: Sequence[str]) -> float:
 
 def _mean(values: Sequence[int]) -> float:
     return float(np.mean(values)) if values else float("nan")
-
-
-def _weighted(rows: dict[str, dict[str, float | int]], mean: str, count: str) -> float:
-    """The mean over all texts from the means of the languages that have one."""
-    counted = [row for row in rows.values() if row[count] and not np.isnan(row[mean])]
-    total = sum(row[count] for row in counted)
-    return sum(row[mean] * row[count] for row in counted) / total if total else float("nan")

@@ -29,11 +29,11 @@ import pandas as pd
 import regex
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.corpora.scripts import UNSPACED
+from hybridnb.progress import progress
 
 Part = Literal["query", "passage"]
 PARTS: tuple[Part, ...] = ("query", "passage")
@@ -54,16 +54,21 @@ _SEPARATORS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _SENTENCE_END = regex.compile(r"(?<=[.!?;:…])\s+|(?<=[。！？；।॥])|\n+")
 
 
-def leaks(
-    corpus: ParallelCorpus, benchmark: Benchmark, *, threshold: float = 0.7, progress: bool = False
-) -> pd.DataFrame:
+def leaks(corpus: ParallelCorpus, benchmark: Benchmark, *, threshold: float = 0.7) -> pd.DataFrame:
     """Every pair of a corpus text and a benchmark text of the same language that are (nearly) equal.
 
-    threshold: Jaccard similarity, in (0, 1], from which a pair is near.
-    Columns: part (query, or passage: the benchmark's candidates), language, kind (exact: equal once
-    normalised; near), item_id, benchmark_id (query id, or row of the candidate), item_text (the passage, or
-    the sentence of it), benchmark_text, similarity. Of a passage and its sentences only the most similar is
-    kept. Most similar first. The benchmark is held in memory (about 8 KB a text), the corpus is read once.
+    The benchmark is held in memory (about 8 KB a text), the corpus is read once.
+
+    Args:
+        corpus: What was trained on.
+        benchmark: What is evaluated on.
+        threshold: Jaccard similarity, in (0, 1], from which a pair is near.
+
+    Returns:
+        part (query, or passage: the benchmark's candidates), language, kind (exact: equal once normalised;
+        near), item_id, benchmark_id (query id, or row of the candidate), item_text (the passage, or the
+        sentence of it), benchmark_text, similarity. Of a passage and its sentences only the most similar is
+        kept. Most similar first.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is {threshold}; it must be a similarity in (0, 1]")
@@ -73,7 +78,9 @@ def leaks(
         for language, (ids, texts) in _benchmark_texts(benchmark, part).items()
     }
     found: dict[tuple[Part, str, str, str], tuple[float, bool, str, str]] = {}
-    for item in tqdm(corpus.items, disable=not progress, unit=" items", desc="leak check"):
+    bar = progress(len(corpus), "leak check", "items")
+    for item in corpus.items:
+        bar.update()
         for part, language, text in _units(item):
             texts = sought.get((part, language))
             for number, similarity, equal in texts.find(text, threshold) if texts else ():
@@ -81,6 +88,7 @@ def leaks(
                     pair = (part, language, item.id, benchmark_id)
                     hit = (similarity, equal, text, benchmark_text)
                     found[pair] = max(hit, found.get(pair, hit), key=lambda h: h[:2])
+    bar.close()
     rows = [
         (part, language, "exact" if equal else "near", item_id, benchmark_id, text, other, similarity)
         for (part, language, item_id, benchmark_id), (similarity, equal, text, other) in found.items()
@@ -92,8 +100,13 @@ def leaks(
 def summary(table: pd.DataFrame, benchmark: Benchmark) -> pd.DataFrame:
     """How many of a benchmark's texts were found, by part and language; the zeros too.
 
-    table: of `leaks`. Columns: part, language, texts (of the benchmark), exact, near (that are near but not
-    exact), share (of the texts that are either).
+    Args:
+        table: Of `leaks`.
+        benchmark: The same as there.
+
+    Returns:
+        part, language, texts (of the benchmark), exact, near (that are near but not exact), share (of the
+        texts that are either).
     """
     rows = []
     for part in PARTS:
@@ -110,6 +123,10 @@ def normalised(text: str) -> str:
     """NFKC, case-folded, everything but letters, marks and digits as single spaces.
 
     There are no spaces at all beside characters of scripts that put none between words.
+
+    Example:
+        >>> normalised("Ｗhat's  new?"), normalised("你好, 世界")
+        ('what s new', '你好世界')
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return _BETWEEN_UNSPACED.sub("", _SEPARATORS.sub(" ", folded).strip())
