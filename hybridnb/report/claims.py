@@ -291,22 +291,22 @@ def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.Data
     The intervals are over questions: of these encoders.
 
     Returns:
-        Index (fraction, against), a column a measure of `tables.MAIN`.
+        Index (fraction, against), a column a measure of `tables.MAIN`; fractions without hybrid are left out.
     """
     of_fraction: dict[float, list[Run]] = {}
     for run in runs:
         if run.seed == seed:
             of_fraction.setdefault(run.fraction, []).append(run)
-    rows = {}
+    rows = []
     for fraction, trained in sorted(of_fraction.items()):
         values = question_values(trained, benchmark)
         for other in (MONO, CROSS):
             if {HYBRID, other} <= set(values):
-                rows[f"{fraction:g}", other] = {
-                    label: _with_interval(label, values[HYBRID], values[other]) for label in tables.MAIN
-                }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["fraction", "against"])
+                labels = [label for label in tables.MAIN if label in values[HYBRID][0]]
+                shown = {label: _with_interval(label, values[HYBRID], values[other]) for label in labels}
+                rows.append({"fraction": f"{fraction:g}", "against": other, **shown})
+    keys = ["fraction", "against"]
+    return pd.DataFrame(rows, columns=None if rows else keys).set_index(keys)
 
 
 def _with_interval(label: str, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> str:

@@ -68,6 +68,7 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
         pool: candidates in all.
     """
     colours = palette(scores["strategy"].tolist())
+    several = scores["seed"].nunique() > 1
     shown = {label: measure for label, measure in MAIN.items() if label in scores}
     tasks = {label: TASK_NAMES[m.task] for label, m in shown.items() if m.name == "map"}
     bias = [label for label, measure in shown.items() if measure.between_languages]
@@ -80,14 +81,14 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
     for axes, (table, x, y) in zip(grid[0], panels, strict=True):
         is_left = axes is grid[0][0]
         sns.barplot(table, x=x, y=y, hue="strategy", ax=axes, palette=colours, errorbar=None, legend=is_left)
-        if scores["seed"].nunique() > 1:
+        if several:
             sns.stripplot(
                 table, x=x, y=y, hue="strategy", dodge=True, ax=axes, legend=False,
                 palette=["0.15"] * len(colours), size=4, jitter=False,
             )  # fmt: skip
         digits = MEASURES[next(iter(tasks), y) if is_left else y].digits
         for bars in axes.containers:
-            axes.bar_label(bars, fmt=f"%.{digits}f", fontsize=9, padding=3)
+            axes.bar_label(bars, fmt=f"%.{digits}f", fontsize=9, padding=8 if several else 3)
         axes.set_xlabel("")
         if not is_left:
             better = "higher" if MEASURES[y].higher_is_better else "lower"
@@ -271,6 +272,8 @@ def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
     answers: strategy -> vectors [texts, d], indexed by (answer, language). A grey line leads from each passage
     to the middle of its translations.
     """
+    if min(map(len, answers.values()), default=0) < 3:
+        return nothing("There are too few answers to lay them on a plane.")
     figure, panels = _panels(len(answers), 4.2, 4)
     languages = next(iter(answers.values())).index.get_level_values("language")
     codes = sorted(set(languages))

@@ -90,7 +90,7 @@ def lacking(study: Study) -> list[str]:
     benchmarks = [name for name in study.benchmarks if "rank distance" not in headline(name)]
     return [
         *(f"strategy {name}" for name in PRINTED_AS if name not in study.strategies),
-        *([] if study.baseline else ["a baseline (baseline = true)"]),
+        *([] if study.baseline else ["baseline (baseline = true)"]),
         *([] if study.sweeps else ["sweeps"]),
         *(f"results of the paper on {name}" for name in benchmarks),
     ]
@@ -119,8 +119,15 @@ def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.
     Returns:
         Index language; columns (label, encoder): the measures of `tables.MAIN`, cross-lingual ones averaged over
         candidate languages.
+
+    Raises:
+        ValueError: the strategy is not the paper's, or there is no run of it.
     """
     of_strategy = [run for run in runs if run.strategy == strategy]
+    if strategy not in PRINTED_AS or not of_strategy:
+        raise ValueError(
+            f"there is no run of {strategy}, or not in the paper, which has {', '.join(PRINTED_AS)}"
+        )
     table = results()
     table = table[(table["dataset"] == benchmark) & (table["strategy"] == PRINTED_AS[strategy])]
     columns = {}

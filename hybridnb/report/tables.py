@@ -7,6 +7,7 @@ every function `runs` were evaluated on `benchmark`, a name, and `scores` is wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -73,8 +74,14 @@ def headline_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> 
 
 
 def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """One row a run: strategy, seed and the labels of `HEADLINE` that are defined on the benchmark."""
-    return pd.DataFrame([{**_named(run), **headline(run.metrics[benchmark])} for run in runs])
+    """One row a run: strategy, seed and the labels of `HEADLINE` that are defined on the benchmark.
+
+    Raises:
+        ValueError: there are no runs, or one has no results on the benchmark.
+    """
+    if not runs:
+        raise ValueError("there are no runs: a study names at least one strategy and seed")
+    return pd.DataFrame([{**_named(run), **headline(_results(run, benchmark))} for run in runs])
 
 
 def by_strategy(scores: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
@@ -142,7 +149,7 @@ def by_language(runs: Sequence[Run], benchmark: str, label: str) -> pd.DataFrame
     """
     measure = MEASURES[label]
     parts = [
-        unpack({measure.task: run.metrics[benchmark].get(measure.task, {})}).assign(**_named(run))
+        unpack({measure.task: _results(run, benchmark).get(measure.task, {})}).assign(**_named(run))
         for run in runs
     ]
     table = pd.concat(parts)
@@ -191,7 +198,7 @@ def seen_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
 
 def unseen_languages(runs: Sequence[Run], benchmark: str) -> list[str]:
     """Query languages of a benchmark that none of the runs was trained on."""
-    asked = set(unpack(runs[0].metrics[benchmark])["query_language"])
+    asked = set(unpack(_results(runs[0], benchmark))["query_language"])
     return sorted(asked - _trained_languages(runs))
 
 
@@ -237,7 +244,7 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        of_run = headline(run.metrics[benchmark])
+        of_run = headline(_results(run, benchmark))
         tested = bias.friedman(run.ranks(benchmark))
         rows.append(
             {
@@ -286,7 +293,7 @@ def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         alpha, seed and the labels of `HEADLINE`; runs of other strategies are left out.
     """
     rows = [
-        {"alpha": _alpha(run.strategy), "seed": run.seed, **headline(run.metrics[benchmark])}
+        {"alpha": _alpha(run.strategy), "seed": run.seed, **headline(_results(run, benchmark))}
         for run in runs
         if run.fraction == 1
     ]
@@ -308,7 +315,7 @@ def by_fraction(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
             "strategy": run.strategy,
             "fraction": run.fraction,
             "seed": run.seed,
-            **headline(run.metrics[benchmark]),
+            **headline(_results(run, benchmark)),
         }
         for run in runs
         if len(fractions[run.strategy]) > 1
@@ -408,6 +415,17 @@ def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
 def histories(runs: Sequence[Run]) -> pd.DataFrame:
     """The training logs of all runs, one below the other."""
     return pd.concat([run.history.assign(**_named(run)) for run in runs])
+
+
+def _results(run: Run, benchmark: str) -> dict[str, Any]:
+    """The benchmark's part of a run's metrics.json."""
+    if not run.is_evaluated(benchmark):
+        raise ValueError(
+            f"{run.label} has no results on {benchmark} ({run.directory}): "
+            "train and evaluate it, or leave it out of the study"
+        )
+    of_benchmark: dict[str, Any] = run.metrics[benchmark]
+    return of_benchmark
 
 
 def _named(run: Run) -> dict[str, str | int]:
