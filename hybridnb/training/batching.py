@@ -42,11 +42,13 @@ class BatchSampler:
       is drawn twice (an epoch ends when less than a batch is left, and reshuffles).
     - pairs of different languages are uniform over the ordered pairs that the item offers; an epoch runs over all
       items that offer one. The same goes for pairs of the same language in batches of several.
-    - no two pairs come from one item, and none from items that share a passage text (`corpus.index.groups`).
+    - no two pairs come from one item, and none from items of one group.
 
     Args:
         languages: training languages (default: all of the corpus); other texts are never drawn.
         weights: of the corpus' sources, see `Weights`.
+        groups: int64 [items], items of one number never meet in a batch (default: those of the corpus' index, which
+            share a text; `lookalikes.groups_as_read` also knows what the encoder reads).
 
     Raises:
         ValueError: a corpus too small for the batch, a training language without items, bad weights.
@@ -71,6 +73,7 @@ class BatchSampler:
         seed: int,
         languages: Sequence[str] | None = None,
         weights: Weights = "proportional",
+        groups: NDArray[np.int64] | None = None,
     ) -> None:
         if batch_size < 2:
             raise ValueError(f"batch_size is {batch_size}; in-batch negatives need at least 2")
@@ -83,12 +86,13 @@ class BatchSampler:
         self._has_passage = corpus.index.has_passage[:, columns]
         self._schedule = Schedule(strategy.mono_share, len(self.languages), seed)
         # renumbered from 0, once for all streams
-        groups = np.unique(corpus.index.groups, return_inverse=True)[1].astype(np.int32)
+        given = corpus.index.groups if groups is None else groups
+        numbered = np.unique(given, return_inverse=True)[1].astype(np.int32)
         self._epochs = {
             stream: Epochs(
                 corpus,
                 np.flatnonzero(self._eligible(stream)).astype(np.int32),
-                groups,
+                numbered,
                 batch_size=batch_size,
                 key=(seed, stream + 1),
                 weights=weights,

@@ -1,19 +1,127 @@
-"""Checkpoints: which one training goes on from."""
+"""Checkpoints: written whole or not at all, and only whole ones are gone on from."""
 
 from __future__ import annotations
 
-import json
+import errno
+import os
+import re
 import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+from torch import nn
 
-def last_checkpoint(directory: Path) -> Path | None:
-    """The newest whole checkpoint; what a kill cut short is removed (trainer_state.json comes last)."""
-    found = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in reversed(found):
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            return path
-        except (FileNotFoundError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+from hybridnb.files import read_json, write_json
+
+WEIGHTS, STATE = "model.safetensors", "trainer_state.json"
+PARTS = {WEIGHTS, STATE, "optimizer.pt", "scheduler.pt"}
+"""What training cannot go on without; there is a file of random numbers' states for each process, too."""
+
+SEAL = "whole.json"
+"""Written last: the size of every file of the checkpoint."""
+
+
+def place(directory: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return directory / f"checkpoint-{step}"
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written."""
+    return int(checkpoint.name.split("-")[1])
+
+
+def seal(checkpoint: Path) -> None:
+    """Say that a checkpoint is whole, once all processes have written their files."""
+    write_json(checkpoint / SEAL, {file.name: file.stat().st_size for file in sorted(checkpoint.iterdir())})
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint has all it was sealed with."""
+    try:
+        sizes = read_json(checkpoint / SEAL)
+        return sizes.keys() >= PARTS and all(
+            (checkpoint / name).stat().st_size == size for name, size in sizes.items()
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def last_checkpoint(directory: Path, *, keep_best: bool) -> Path | None:
+    """The newest checkpoint that training can go on from; newer ones that it cannot are removed.
+
+    Args:
+        keep_best: whether it takes the best checkpoint up to there, too, whose weights are kept in the end.
+    """
+    found = sorted(directory.glob("checkpoint-*"), key=step_of)
+    for checkpoint in reversed(found):
+        if is_whole(checkpoint):
+            best = read_json(checkpoint / STATE).get("best_global_step") if keep_best else None
+            if not best or is_whole(place(directory, best)):
+                return checkpoint
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if found:
+        print(f"{directory}: no checkpoint there is whole; training begins anew", flush=True)
     return None
+
+
+def load_weights(model: nn.Module, checkpoint: Path) -> None:
+    """Give the model the weights of a checkpoint.
+
+    Raises:
+        RuntimeError: it is gone or damaged.
+    """
+    if not is_whole(checkpoint):
+        raise RuntimeError(
+            f"{checkpoint}, which had the lowest validation loss, is gone or damaged: run the same command again, and "
+            "it goes on from before"
+        )
+    load_model(model, checkpoint / WEIGHTS)
+
+
+def check_savable(model: nn.Module) -> None:
+    """Whether checkpoints can hold the model: asked before the first batch, for they first try after many.
+
+    Raises:
+        ValueError: weights share memory, which safetensors do not hold.
+    """
+    at = defaultdict(list)
+    for name, weight in model.state_dict().items():
+        at[weight.data_ptr()].append(name)
+    for names in at.values():
+        if len(names) > 1:
+            raise ValueError(
+                f"the model cannot be trained here: {' and '.join(names[:2])} are the same weights, which "
+                "checkpoints cannot hold"
+            )
+
+
+@contextmanager
+def writing(checkpoint: Path) -> Iterator[None]:
+    """While a checkpoint is written: one that does not fit on the disk is removed, and the error names it.
+
+    Raises:
+        OSError: with the checkpoint as its file name.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        number = _error_number(error)
+        if number is None:
+            raise
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        raise OSError(number, os.strerror(number), str(checkpoint)) from error
+
+
+def _error_number(error: Exception) -> int | None:
+    """The number of the system's error; safetensors and torch put it into words, if at all."""
+    if isinstance(error, OSError):
+        return error.errno or errno.EIO
+    if found := re.search(r"\(os error (\d+)\)", str(error)):
+        return int(found[1])
+    # "unexpected pos 5248 vs 5140", "PytorchStreamWriter failed writing file": the file could not grow
+    return errno.ENOSPC if re.search("unexpected pos|StreamWriter|iostream error", str(error)) else None

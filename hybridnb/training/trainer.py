@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +23,12 @@ from transformers import (
 )
 
 from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.training import checkpoints
 from hybridnb.training.batching import BatchSampler
-from hybridnb.training.checkpoints import last_checkpoint
 from hybridnb.training.data import Batch, Collator, StepDataset, validation_batches
+from hybridnb.training.finite import check_gradient, check_validation, check_weights
 from hybridnb.training.loss import Features, encode_by_length, encode_in_chunks, gather, info_nce, same_text
+from hybridnb.training.processes import training_processes
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.watching import Progress
 
@@ -83,11 +84,22 @@ class BatchTrainer(Trainer):
     """transformers.Trainer with our loss, and validation on fixed batches of each kind."""
 
     def __init__(
-        self, *, collate: Collator, temperature: float, validation: dict[str, StepDataset], **arguments: Any
+        self,
+        towers: Towers,
+        steps: StepDataset,
+        validation: dict[str, StepDataset],
+        *,
+        collate: Collator,
+        temperature: float,
+        **arguments: Any,
     ) -> None:
         # the Trainer wants an evaluation data set, though `evaluate` goes through `validation` itself
-        super().__init__(data_collator=collate, eval_dataset=next(iter(validation.values())), **arguments)
-        self.collate, self.temperature, self.validation = collate, temperature, validation
+        some = next(iter(validation.values()))
+        super().__init__(
+            model=towers, train_dataset=steps, eval_dataset=some, data_collator=collate, **arguments
+        )
+        self.towers, self.sampler, self.validation = towers, steps.sampler, validation
+        self.collate, self.temperature = collate, temperature
 
     def compute_loss(
         self,
@@ -98,27 +110,54 @@ class BatchTrainer(Trainer):
     ) -> Tensor:
         return contrastive_loss(model, inputs, self.temperature)
 
+    def training_step(
+        self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """One batch forward and backward; what is not finite ends the training here."""
+        loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
+        check_gradient(self.towers, loss, self.sampler, self.state.global_step)
+        return loss
+
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Mean loss over the validation batches of each kind (`eval_mono`, `eval_cross`), and of both (`eval_loss`).
 
         Every process sees whole batches, so it does not depend on their number.
         """
-        metrics = {f"eval_{kind}": self._validate(data) for kind, data in self.validation.items()}
+        losses = {kind: self._validate(data) for kind, data in self.validation.items()}
+        check_weights(self.towers, self.state.global_step)
+        for kind, of_kind in losses.items():
+            check_validation(kind, of_kind, self.validation[kind].sampler, self.state.global_step)
+        metrics = {f"eval_{kind}": math.fsum(of_kind) / len(of_kind) for kind, of_kind in losses.items()}
         metrics["eval_loss"] = math.fsum(metrics.values()) / len(metrics)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _validate(self, data: StepDataset) -> float:
-        towers = self.accelerator.unwrap_model(self.model).eval()
+    def _validate(self, data: StepDataset) -> list[float]:
+        """The loss of each validation batch."""
+        towers = self.towers.eval()
         losses = []
         for step in range(data.steps):
             batch = self._prepare_inputs(self.collate(data.batch(step)))
+            texts = batch["passage_texts"]
             with torch.no_grad(), self.compute_loss_context_manager():
                 vectors = towers({side: batch[side] for side in ("queries", "passages")})
-                loss = info_nce(vectors["queries"], vectors["passages"], temperature=self.temperature)
+                loss = info_nce(
+                    vectors["queries"],
+                    vectors["passages"],
+                    temperature=self.temperature,
+                    same=same_text(texts, texts),
+                )
             losses.append(loss.item())
-        return math.fsum(losses) / len(losses)
+        return losses
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        checkpoint = checkpoints.place(Path(str(self.args.output_dir)), self.state.global_step)
+        with checkpoints.writing(checkpoint):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoints.seal(checkpoint)
 
 
 @dataclass(frozen=True)
@@ -157,42 +196,51 @@ def train(
             one, with the same batches and the same dropout. Removed by the caller when all is saved.
 
     Raises:
-        ValueError: the processes cannot share a batch.
+        ValueError: the processes cannot share a batch, a training length is impossible, the model cannot be saved.
+        NotFinite: at a step whose loss, gradient, weights or validation loss are no numbers.
+        OSError: a checkpoint cannot be written.
+        RuntimeError: the best checkpoint is gone.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by accelerate launch and torchrun
+    processes = training_processes().num_processes
     if settings.batch_size % processes:
         raise ValueError(
             f"training.batch_size is {settings.batch_size}; {processes} processes cannot share it evenly"
         )
     transformers.utils.logging.set_verbosity_error()
     bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
+    towers = Towers(encoder, settings.chunk, settings.sort_by_length)
+    checkpoints.check_savable(towers)
     progress = Progress(f"{sampler.strategy} seed {sampler.seed}")
     callbacks: list[TrainerCallback] = [progress]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
     trainer = BatchTrainer(
-        model=Towers(encoder, settings.chunk, settings.sort_by_length),
-        args=_arguments(settings, directory, sampler.seed, processes, bfloat16),
-        train_dataset=StepDataset(sampler, settings.steps, settings.hard_negatives),
+        towers,
+        StepDataset(sampler, settings.steps, settings.hard_negatives),
+        validation,
         collate=Collator(encoder, settings),
-        callbacks=callbacks,
         temperature=settings.temperature,
-        validation=validation,
+        args=_arguments(settings, directory, sampler.seed, processes, bfloat16),
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
-    checkpoint = last_checkpoint(directory)
+    checkpoint = checkpoints.last_checkpoint(directory, keep_best=settings.keep_best)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         progress.close()
-    best = trainer.state.best_global_step if settings.keep_best else None
+    steps = trainer.state.global_step
+    best = (trainer.state.best_global_step if settings.keep_best else None) or steps
+    if best != steps:
+        checkpoints.load_weights(towers, checkpoints.place(directory, best))
+    check_weights(towers, best)
     return Trained(
         history=_history(trainer.state),
-        best_step=int(best or trainer.state.global_step),
-        steps=trainer.state.global_step,
+        best_step=best,
+        steps=steps,
         seconds=round(time.monotonic() - started, 1),
-        resumed_at=int(checkpoint.name.split("-")[1]) if checkpoint else 0,
+        resumed_at=checkpoints.step_of(checkpoint) if checkpoint else 0,
     )
 
 
@@ -221,8 +269,7 @@ def _arguments(
         save_strategy="steps",
         save_steps=settings.evaluate_every,
         save_total_limit=2,
-        load_best_model_at_end=settings.keep_best,
-        metric_for_best_model="eval_loss",
+        metric_for_best_model="eval_loss",  # its checkpoint is not rotated away; `train` loads it
         greater_is_better=False,
         logging_steps=_log_every(settings.evaluate_every),
         logging_nan_inf_filter=False,  # it would put the mean of the losses before in the place of a NaN

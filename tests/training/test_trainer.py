@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,7 @@ from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.checkpoints import last_checkpoint
 from hybridnb.training.data import Collator, StepDataset, validation_batches
+from hybridnb.training.finite import NotFinite
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.strategies import Strategy
 from hybridnb.training.trainer import Trained, contrastive_loss, train
@@ -229,26 +234,19 @@ def test_training_that_is_finished_but_not_saved_goes_on_from_its_end(tmp_path: 
 def test_half_a_checkpoint_is_removed_and_the_one_before_is_taken(tmp_path: Path, missing: bool) -> None:
     whole, expected = train_toy(tmp_path)
     found = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-12" and len(found) == 2
+    assert last_checkpoint(tmp_path, keep_best=True) == tmp_path / "checkpoint-12" and len(found) == 2
     state = tmp_path / "checkpoint-12" / "trainer_state.json"
     if missing:
         state.unlink()
     else:
         state.write_text(state.read_text()[:100])
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-8"
+    assert last_checkpoint(tmp_path, keep_best=True) == tmp_path / "checkpoint-8"
     assert not (tmp_path / "checkpoint-12").exists()
     resumed, trained = train_toy(tmp_path)
     assert trained.resumed_at == 8
     assert_same_weights(whole, resumed)
     assert_frame_equal(trained.history, expected.history)
-    assert last_checkpoint(tmp_path / "nothing") is None
-
-
-def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
-    for step in (900, 1000):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-1000"
+    assert last_checkpoint(tmp_path / "nothing", keep_best=True) is None
 
 
 def test_patience_ends_training_early_interrupted_or_not(
@@ -276,6 +274,128 @@ def test_chunks_change_nothing(tmp_path: Path) -> None:
 
 
 def test_processes_must_divide_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    three = SimpleNamespace(num_processes=3)
+    monkeypatch.setattr("hybridnb.training.trainer.training_processes", lambda: three)
     with pytest.raises(ValueError, match=r"training\.batch_size is 4; 3 processes cannot share it evenly"):
         train_toy(tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_at_its_step_and_batch(tmp_path: Path) -> None:
+    """The steps before a kill are good; then texts whose vectors are no numbers come."""
+    options: dict[str, Any] = {"steps": 12, "evaluate_every": 4}
+
+    class Broken(DualEncoder):
+        def forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+            calls.append(1)
+            vectors: torch.Tensor = super().forward(features)
+            return vectors * float("nan") if self.training and len(calls) > broken_from else vectors
+
+    calls, broken_from = (
+        list[int](),
+        2 * 6 + 2 * 4,
+    )  # two sides of six steps, and the validation after the fourth
+    settings = toy_settings(**options)
+    sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=3)
+    encoder = toy_encoder()
+    encoder.__class__ = Broken
+    validation = validation_batches(HELD_OUT, settings, None)
+    with pytest.raises(NotFinite, match=r"^the loss is nan at step 7, on X-Y batch 6 \(") as caught:
+        train(encoder, sampler, validation, settings, tmp_path)
+    first = sampler.batch(6)[0]
+    assert f"({TOY[first.item].id} {first.query_language}-{first.passage_language}, " in str(caught.value)
+    assert last_checkpoint(tmp_path, keep_best=True) == tmp_path / "checkpoint-4"
+    encoder.__class__ = DualEncoder
+    assert train(toy_encoder(), sampler, validation, settings, tmp_path).resumed_at == 4
+
+
+def test_weights_that_are_no_numbers_stop_it(tmp_path: Path) -> None:
+    with pytest.raises(NotFinite, match=r"(after step 1; what was kept|at step 2, on)"):
+        train_toy(tmp_path, learning_rate=1e38, max_gradient_norm=1e30, warmup=0.0, evaluate_every=1)
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_a_validation_that_is_no_number_keeps_nothing(tmp_path: Path) -> None:
+    class Broken(DualEncoder):
+        def forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+            vectors: torch.Tensor = super().forward(features)
+            return vectors if self.training else vectors * float("inf")
+
+    settings = toy_settings()
+    encoder = toy_encoder()
+    encoder.__class__ = Broken
+    sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=3)
+    with pytest.raises(NotFinite, match=r"validation loss \(mono\) is nan after step 4, on X-X-mono batch 0"):
+        train(encoder, sampler, validation_batches(HELD_OUT, settings, None), settings, tmp_path)
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_a_full_disk_is_named_and_the_same_call_goes_on(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    whole, expected = train_toy(tmp_path / "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    weights = (tmp_path / "whole" / "checkpoint-12" / "model.safetensors").stat().st_size
+    # not even the weights fit, then they do and the optimizer's state, twice as large, does not
+    for room in (weights // 2, weights + weights // 2):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(OSError) as caught:
+                train_toy(tmp_path / "full")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert caught.value.filename == str(tmp_path / "full" / "checkpoint-4")
+        assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
+        assert not list((tmp_path / "full").glob("checkpoint-*"))
+    resumed, trained = train_toy(tmp_path / "full")
+    assert_same_weights(whole, resumed)
+    assert_frame_equal(trained.history, expected.history)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_the_best_checkpoint_is_the_one_that_is_kept_or_none_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """At such a learning rate training gets worse; its best checkpoint is lost before or after the end."""
+    options: dict[str, Any] = {"steps": 24, "learning_rate": 0.3}
+    whole, expected = train_toy(tmp_path / "whole", **options)
+    best = expected.best_step
+    assert best < 20
+
+    def lose(directory: Path) -> None:
+        if damage == "gone":
+            shutil.rmtree(directory / f"checkpoint-{best}")
+        else:
+            os.truncate(directory / f"checkpoint-{best}" / "model.safetensors", 1000)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(best + 6))
+        train_toy(tmp_path / "cut", **options)
+    lose(tmp_path / "cut")
+    resumed, trained = train_toy(tmp_path / "cut", **options)
+    assert (trained.resumed_at, trained.best_step) == (0, best)
+    assert_same_weights(whole, resumed)
+
+    class LostAtTheEnd(Progress):
+        def close(self) -> None:
+            lose(tmp_path / "end")
+
+    monkeypatch.setattr("hybridnb.training.trainer.Progress", LostAtTheEnd)
+    with pytest.raises(
+        RuntimeError, match=rf"checkpoint-{best}, which had the lowest validation loss, is gone or damaged"
+    ):
+        train_toy(tmp_path / "end", **options)
+
+
+def test_lengths_are_checked_before_the_first_batch(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="max_query_length is 2"):
+        train_toy(tmp_path, max_query_length=2)
+
+
+def test_weights_that_checkpoints_cannot_hold_are_told_before_the_first_batch(tmp_path: Path) -> None:
+    encoder = toy_encoder()
+    encoder.twin = encoder.model.get_submodule("embeddings.word_embeddings")
+    settings = toy_settings()
+    sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=3)
+    with pytest.raises(
+        ValueError, match=r"word_embeddings.weight and encoder.twin.weight are the same weights"
+    ):
+        train(encoder, sampler, validation_batches(HELD_OUT, settings, None), settings, tmp_path)
