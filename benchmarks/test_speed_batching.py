@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus
-from hybridnb.training.batching import BatchSampler, Strategy
+from hybridnb.training.batching import BatchSampler
+from hybridnb.training.strategies import Strategy
 
 SIZE = 1_000_000
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")

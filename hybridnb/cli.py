@@ -173,7 +173,7 @@ def _run(parsed: argparse.Namespace) -> None:
 def _train(parsed: argparse.Namespace) -> None:
     from hybridnb.study import making
     from hybridnb.study import plan as plans
-    from hybridnb.training.batching import Strategy
+    from hybridnb.training.strategies import Strategy
 
     study = _study(parsed)
     if parsed.strategy:

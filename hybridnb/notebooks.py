@@ -19,7 +19,7 @@ from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
 from hybridnb.report import published, tables
 from hybridnb.study.plan import claim_name, planned, run_of, study_runs
 from hybridnb.study.settings import Study
-from hybridnb.training.batching import Strategy
+from hybridnb.training.strategies import Strategy
 
 
 def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:

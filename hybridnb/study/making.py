@@ -86,11 +86,10 @@ def finetune(study: Study, strategy: str, seed: int, *, skip_bad: bool = False) 
     run = run_of(study, strategy, seed)
     if run.is_trained:
         return run
-    import torch
-    from accelerate import PartialState
+    from hybridnb.training.processes import training_processes
 
-    # one process, unless under accelerate launch or torchrun, where all of them make one run
-    processes = PartialState(cpu=not torch.accelerator.is_available())
+    # one, unless under accelerate launch or torchrun, where all of them make one run
+    processes = training_processes()
     # what cannot be read must neither cost time nor leave anything
     corpus, held_out = training_data(study, skip_bad=skip_bad)
     encoder = base_encoder(study, corpus, seed)
@@ -147,7 +146,9 @@ def _make(
 def _train(
     study: Study, run: Run, encoder: DualEncoder, corpus: ParallelCorpus, held_out: ParallelCorpus
 ) -> tuple[Trained, tuple[str, ...]]:
-    from hybridnb.training.batching import BatchSampler, Strategy
+    from hybridnb.training.batching import BatchSampler
+    from hybridnb.training.lookalikes import groups_as_read
+    from hybridnb.training.strategies import Strategy
     from hybridnb.training.trainer import train, validation_batches
 
     sampler = BatchSampler(
@@ -157,6 +158,7 @@ def _train(
         seed=run.seed,
         languages=study.languages or None,
         weights=study.corpus.weights,
+        groups=groups_as_read(corpus, encoder, study.training, study.languages),
     )
     validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
     return train(

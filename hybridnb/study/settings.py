@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field, model_validator
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.settings import Settings
-from hybridnb.training.batching import Strategy
 from hybridnb.training.settings import TrainingSettings
+from hybridnb.training.strategies import Strategy
 
 NOT_TRAINED = "no fine-tuning"
 """In the place of a strategy: the encoder as it is."""

@@ -56,8 +56,9 @@ class Epochs:
         self.batches = full_batches(largest, len(items), batch_size)
         if self.batches == 0:
             raise ValueError(
-                f"corpus {corpus.name!r} has {len(items):,} {what}, {np.count_nonzero(largest):,} of them with "
-                f"different passages: too few for a batch of {batch_size}; lower batch_size or add items"
+                f"corpus {corpus.name!r} has {len(items):,} {what}, {np.count_nonzero(largest):,} of them without a "
+                f"text in common, as they are read in training: too few for a batch of {batch_size}; lower batch_size, "
+                "raise training.max_query_length or max_passage_length, or add items"
             )
         self._dealt = lru_cache(maxsize=1)(self._deal)
 

@@ -14,7 +14,8 @@ from hybridnb.corpora.lines import BadRow, BadRowsWarning
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.corpora.sets import mmarco
 from hybridnb.corpora.source import MissingData
-from hybridnb.training.batching import BatchSampler, Strategy
+from hybridnb.training.batching import BatchSampler
+from hybridnb.training.strategies import Strategy
 
 CODES = ("de", "en", "zh")
 NAMES = {"de": "german", "en": "english", "zh": "chinese"}

@@ -31,7 +31,7 @@ from hybridnb.study.evaluation import evaluate
 from hybridnb.study.provenance import code_revision
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED, Study, Sweep
-from hybridnb.training.batching import Strategy
+from hybridnb.training.strategies import Strategy
 from hybridnb.training.watching import Progress
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -287,7 +287,7 @@ def test_upper_layers_are_trained_from_shared_lower_ones(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = tiny_xlmr(tmp_path / "base")
     encoder = EncoderSettings(model=str(base), trained_layers=1, dropout=0.0)
-    training = changed(study.training, sort_by_length=True, max_query_length=8, keep_best=False)
+    training = changed(study.training, sort_by_length=True, max_query_length=16, keep_best=False)
     run = making.finetune(changed(study, name="upper", encoder=encoder, training=training), "hybrid(0.5)", 0)
     assert run.info["model"]["trained"] < run.info["model"]["parameters"]
     assert run.info["best_step"] == 6
