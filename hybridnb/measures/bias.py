@@ -48,9 +48,9 @@ def friedman(ranks: pd.DataFrame) -> pd.DataFrame:
         0             de        3          3         1.0
     """
     rows = []
-    for dataset, of_dataset in _best_by_language(ranks).groupby("dataset", observed=True):
+    for dataset, of_dataset in _best_by_language(ranks).groupby("dataset"):
         languages = of_dataset["relevant_language"].unique()
-        for language, of_language in of_dataset.groupby("query_language", observed=True):
+        for language, of_language in of_dataset.groupby("query_language"):
             wide = of_language.pivot(index="query_id", columns="relevant_language", values="rank")
             complete = wide.reindex(columns=languages).dropna()
             if len(complete) < 2 or len(languages) < 3:

@@ -39,7 +39,7 @@ def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for task, table in per_query(ranks).groupby("task", observed=True):
         labels = {measure.name: measure.label for measure in MEASURES.values() if measure.task == task}
-        values = table[list(labels)].dropna(axis="columns", how="all")
+        values = table[list(labels)].dropna(axis="columns")
         pools = table.groupby(["query_language", "candidate_language"], observed=True)
         size = pools["query_id"].transform("size")
         weighted = values.div(size, axis=0) / pools.ngroups

@@ -52,32 +52,56 @@ def test_what_is_packed_is_read(tmp_path: Path):
     assert read_metrics(tmp_path / "metrics.json") == content
 
 
-PAIR = "crosslingual aa>bb: map is"
+def read_back(directory: Path, text: str) -> dict:
+    (directory / "metrics.json").write_text(text)
+    return read_metrics(directory / "metrics.json")
+
+
+TASKS_ARE = "tasks are monolingual, crosslingual, multilingual"
+PAIR = '{"b": {"crosslingual": {"map": 0.5, "by_language": {"aa>bb": %s}}}}'
 
 
 @pytest.mark.parametrize(
     ("damaged", "message"),
     [
-        ("{", "not JSON"),
-        ("[]", r"holds '\[\]', not entries"),
-        ('{"b": {"zero-shot": {}}}', "b: task 'zero-shot' is unknown"),
-        ('{"b": {"monolingual": 1}}', "b monolingual holds '1'"),
+        ("[]", "it holds '[]', not entries by name"),
+        ('{"b": 1}', "b holds '1', not entries by name"),
+        ('{"b": {"zero-shot": {}}}', f"b: task 'zero-shot' is unknown; {TASKS_ARE}"),
+        ('{"b": {"monolingual": 1}}', "b monolingual holds '1', not entries by name"),
         ('{"b": {"monolingual": {"map": 1.2}}}', "b monolingual: map is 1.2"),
+        ('{"b": {"monolingual": {"map": -0.1}}}', "b monolingual: map is -0.1"),
         ('{"b": {"monolingual": {"map": null}}}', "b monolingual: map is None"),
-        ('{"b": {"multilingual": {"rank_distance": -1}}}', "rank_distance is -1"),
-        ('{"b": {"multilingual": {"rank_distance": Infinity}}}', "rank_distance is inf"),
-        ('{"b": {"crosslingual": {"by_language": {"aa>bb": {"map": NaN}}}}}', f"{PAIR} nan"),
-        ('{"b": {"crosslingual": {"by_language": {"aa>bb": {"map": "0.5"}}}}}', f"{PAIR} 0.5"),
-        ('{"b": {"crosslingual": {"by_language": []}}}', "by_language holds"),
-        ('{"b": {"crosslingual": {"by_language": {"aa>bb": 0.5}}}}', "b crosslingual aa>bb holds '0.5'"),
+        ('{"b": {"monolingual": {"new": NaN}}}', "b monolingual: new is nan"),
+        ('{"b": {"multilingual": {"rank_distance": -1}}}', "b multilingual: rank_distance is -1"),
+        ('{"b": {"multilingual": {"rank_distance": Infinity}}}', "b multilingual: rank_distance is inf"),
+        (PAIR % '{"map": NaN}', "b crosslingual aa>bb: map is nan"),
+        (PAIR % '{"map": "0.5"}', "b crosslingual aa>bb: map is 0.5"),
+        (PAIR % "0.5", "b crosslingual aa>bb holds '0.5', not entries by name"),
+        (
+            '{"b": {"crosslingual": {"by_language": []}}}',
+            "b crosslingual by_language holds '[]', not entries by name",
+        ),
     ],
 )
 def test_what_is_damaged_is_named(tmp_path: Path, damaged: str, message: str):
+    with pytest.raises(ValueError) as caught:
+        read_back(tmp_path, damaged)
     path = tmp_path / "metrics.json"
-    path.write_text(damaged)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_metrics(path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value) == f"{path} is damaged ({message}): delete it and evaluate again"
+
+
+def test_what_is_not_json_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"metrics.json is damaged, it is not JSON"):
+        read_back(tmp_path, "{")
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"b": {}}', '{"b": {"monolingual": {"map": 1.0, "mrr": 1, "new": 7}}}']
+)
+def test_what_has_no_languages_or_other_metrics_is_read(tmp_path: Path, text: str):
+    assert read_back(tmp_path, text) == json.loads(text)
+    for packed in read_metrics(tmp_path / "metrics.json").values():
+        assert unpack(packed).empty
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.parent.name)

@@ -132,6 +132,12 @@ def test_p_agrees_with_scipy() -> None:
     assert_allclose(randomisation_test(values + 0.1), 1e-4)
 
 
+def test_signs_that_give_the_same_sum_reach_it_whatever_the_order_of_its_terms() -> None:
+    """Of the 8 signs of three differences two are as far from 0 as observed; sums of .1, .2 and .3 are not exact."""
+    for values in ([0.1, 0.2, 0.3], [0.3, 0.1, 0.2], [-0.1, -0.2, -0.3]):
+        assert_allclose(randomisation_test(np.array(values)), 0.25, atol=0.02)
+
+
 def test_seeds_that_disagree_widen_the_interval() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 200)
     alike = compared(np.stack([0.02 + noise] * 3))
@@ -189,6 +195,10 @@ def test_p_is_between_its_bounds_and_blind_to_sign_and_scale(values: list[float]
     p = randomisation_test(differences)
     assert 1 / (1 + RESAMPLES) <= p <= 1
     assert p == randomisation_test(-differences) == randomisation_test(4 * differences)
+
+
+def test_no_adjusted_p_is_above_one() -> None:
+    assert holm(np.array([0.9, 0.8, 0.3])).tolist() == [1, 1, 0.9]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
