@@ -198,7 +198,7 @@ def test_p_is_between_its_bounds_and_blind_to_sign_and_scale(values: list[float]
 
 
 def test_no_adjusted_p_is_above_one() -> None:
-    assert holm(np.array([0.9, 0.8, 0.3])).tolist() == [1, 1, 0.9]
+    assert holm(np.array([0.9, 0.8, 0.25])).tolist() == [1, 1, 0.75]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
