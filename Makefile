@@ -13,8 +13,8 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=900 notebooks
+	$(BIN)/pytest --cov
+	$(BIN)/pytest -n 0 --nbval-lax --nbval-cell-timeout=900 notebooks
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,mean,rounds

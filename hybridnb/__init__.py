@@ -1,12 +1,76 @@
-"""How the make-up of a training batch decides whether a multilingual dense retriever is fair to languages."""
+"""How the make-up of a training batch decides whether a multilingual dense retriever is fair to languages.
 
-import os
-import warnings
+What a user of the package calls; everything else is a part of it (hybridnb/README.md draws the house):
+
+    Strategy         how batches are made up: Strategy.parse("hybrid(0.5)")
+    BatchSampler     batches of pairs of a corpus under a strategy; batch(step) is a pure function
+    ParallelCorpus   items with a query and a passage in each language, to train on
+    Benchmark        queries, candidates and relevance in each language, to test on
+    load_benchmark   a benchmark by its name: load_benchmark("xquad-r")
+    DualEncoder      text -> unit vectors: DualEncoder.load(MODEL).encode(texts, "query")
+    exact_ranks      the exact rank of every relevant candidate, from vectors
+    evaluate         an encoder on a benchmark: ranks and metrics, kept in a directory
+    metrics          ranks -> MAP, recall and the like, in the three tasks
+    bias             ranks -> rank distance and the other measures of language bias
+    significance     whether two systems differ: the randomisation test, intervals
+
+Importing hybridnb changes nothing and loads nothing: each of these is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hybridnb.corpora import load_benchmark
+    from hybridnb.corpora.benchmark import Benchmark
+    from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.encoders.encoder import DualEncoder
+    from hybridnb.measures import bias, metrics, significance
+    from hybridnb.retrieval.ranking import exact_ranks
+    from hybridnb.study.evaluation import evaluate
+    from hybridnb.training.batching import BatchSampler
+    from hybridnb.training.strategies import Strategy
 
 __version__ = "0.1.0"
 
-# Threads that spin while they wait make a busy two-core machine six times slower (60 training steps beside three
-# other jobs: 16 s against more than 90 s); it counts only if set before torch starts its threads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# tqdm.auto, which others import, wants widgets in a notebook; the progress shown here is plain text
-warnings.filterwarnings("ignore", message="IProgress not found")
+_HOME = {
+    "Strategy": "training.strategies",
+    "BatchSampler": "training.batching",
+    "ParallelCorpus": "corpora.parallel",
+    "Benchmark": "corpora.benchmark",
+    "load_benchmark": "corpora",
+    "DualEncoder": "encoders.encoder",
+    "exact_ranks": "retrieval.ranking",
+    "evaluate": "study.evaluation",
+    "metrics": "measures",
+    "bias": "measures",
+    "significance": "measures",
+}
+__all__ = [
+    "BatchSampler",
+    "Benchmark",
+    "DualEncoder",
+    "ParallelCorpus",
+    "Strategy",
+    "bias",
+    "evaluate",
+    "exact_ranks",
+    "load_benchmark",
+    "metrics",
+    "significance",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'hybridnb' has no attribute {name!r}")
+    home = f"{__name__}.{_HOME[name]}"
+    if home.endswith(".measures"):
+        return import_module(f"{home}.{name}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

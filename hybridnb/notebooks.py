@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hybridnb.files import write_text
+from filelock import FileLock
+
+from hybridnb.files import file_sha256, read_json, sha256_of, write_json, write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
+from hybridnb.process import prepare
 from hybridnb.report import published, tables
 from hybridnb.study.plan import claim_name, planned, run_of, study_runs
+from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 from hybridnb.training.strategies import Strategy
 
@@ -25,9 +27,22 @@ from hybridnb.training.strategies import Strategy
 def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:
     """Raise on an unknown parameter or one of another type, before any work is done.
 
-    namespace: the notebook's globals(). papermill only warns of an unknown parameter and sets it all the same;
-    it writes its values into a cell of their own, which is looked up in the history of executed cells.
+    papermill only warns of an unknown parameter and sets it all the same; it writes its values into a cell of
+    their own, which is looked up in the history of executed cells.
+
+    Args:
+        namespace: The notebook's globals().
+        types: Of each parameter.
+
+    Raises:
+        ValueError: Which parameter is wrong, and what it should be.
+
+    Example:
+        >>> check_parameters({"seed": "1"}, seed=int)
+        Traceback (most recent call last):
+        ValueError: parameter seed is '1'; it must be of type int
     """
+    prepare()  # a notebook that is opened by hand begins here
     cells = reversed(namespace.get("In", ()))  # the last one: a corrected cell may be run again
     injected = next((cell for cell in cells if cell.startswith("# Parameters\n")), "")
     for node in ast.parse(injected).body:
@@ -46,10 +61,18 @@ def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """One execution of a notebook in a study."""
+    """One execution of a notebook in a study.
+
+    Args:
+        notebook: Its name, without the ending.
+        parameters: What papermill sets.
+        shows: The runs that it makes or shows, each with the benchmarks whose results it shows.
+        label: What tells it from other executions of the notebook.
+    """
 
     notebook: str
     parameters: Mapping[str, Any]
+    shows: Mapping[Run, Sequence[str]] = field(default_factory=dict)
     label: str = ""
 
     @property
@@ -63,29 +86,34 @@ class Step:
 
 def steps(study: Study, study_file: str) -> Iterator[Step]:
     """What a study executes, in order."""
+    several = len(study.benchmarks) > 1
+    values: dict[str, Any]
     for benchmark in study.benchmarks:
-        label = benchmark if len(study.benchmarks) > 1 else ""
-        yield Step("01_data_exploration", {"study": study_file, "benchmark": benchmark}, label)
+        values = {"study": study_file, "benchmark": benchmark}
+        yield Step("01_data_exploration", values, label=benchmark if several else "")
     for seed in study.seeds:
         for text in study.strategies:
             strategy = Strategy.parse(text)
             alpha = {} if strategy.alpha is None else {"alpha": strategy.alpha}
             values = {"study": study_file, "strategy": strategy.name, **alpha, "seed": seed}
-            yield Step("02_finetune", values, f"{text} seed{seed}")
+            yield Step("02_finetune", values, {run_of(study, text, seed): ()}, f"{text} seed{seed}")
     for name in ("03_retrieval_evaluation", "04_language_bias"):
         for benchmark in study.benchmarks:
-            label = benchmark if len(study.benchmarks) > 1 else ""
-            yield Step(name, {"study": study_file, "benchmark": benchmark}, label)
+            values = {"study": study_file, "benchmark": benchmark}
+            shows = dict.fromkeys(study_runs(study), (benchmark,))
+            yield Step(name, values, shows, benchmark if several else "")
     if published.compares_with(study):
-        yield Step("05_report", {"study": study_file})
+        yield Step("05_report", {"study": study_file}, planned(study))
 
 
 def run_study(study: Study) -> None:
     """Execute a study's notebooks; what is done already is kept.
 
-    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when the same notebook
-    was executed with the same settings by the same package; its runs are found finished in any case.
+    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when its executed copy says
+    that it was made of what there is now: the same notebook, parameters, settings, package and results. Two
+    processes may run one study: of each step, the second waits for the first.
     """
+    prepare()
     if data := os.environ.get("HYBRIDNB_DATA"):
         # kernels inherit it and start in another directory
         os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
@@ -93,22 +121,21 @@ def run_study(study: Study) -> None:
     directory = RUNS / study.name
     study_file = directory / "study.json"
     write_text(study_file, study.to_json())
-    done_file = directory / "done.json"
-    done = json.loads(done_file.read_text()) if done_file.is_file() else {}
     everything = list(steps(study, str(study_file)))
+    code = _code()
     for number, step in enumerate(everything, 1):
         head = f"[{number}/{len(everything)}] {step.title}"
         output = directory / "notebooks" / step.output_name
-        digest = _digest(step, study)
-        if done.get(step.title) == digest and output.is_file() and _results_exist(step, study):
-            print(f"{head}: done before")
-            continue
-        print(f"{head} ...", flush=True)
-        started = time.monotonic()
-        execute(step, output)
-        done[step.title] = digest
-        write_text(done_file, json.dumps(done, indent=1))
-        print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(output.with_suffix(".lock")):
+            if _done(output, made_of(step, study, code)):
+                print(f"{head}: done before")
+                continue
+            print(f"{head} ...", flush=True)
+            started = time.monotonic()
+            execute(step, output)
+            _mark(output, made_of(step, study, code))
+            print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
     for benchmark in study.benchmarks:
         scores = tables.scores(study_runs(study), benchmark)
         write_text(directory / "tables" / f"{benchmark}.csv", scores.to_csv(index=False))
@@ -119,38 +146,57 @@ def run_study(study: Study) -> None:
     print(f"Figures: {_shown(FIGURES / study.name)}")
 
 
-def _results_exist(step: Step, study: Study) -> bool:
-    """Whether the runs that a done step made or showed are still there."""
-    runs = study_runs(study)
-    if step.notebook == "02_finetune":
-        alpha, name = step.parameters.get("alpha"), step.parameters["strategy"]
-        runs = [run_of(study, str(Strategy(name, alpha)), step.parameters["seed"])]
-    elif step.notebook == "05_report":
-        return all(
-            run.is_trained and all(map(run.is_evaluated, benchmarks))
-            for run, benchmarks in planned(study).items()
+def made_of(step: Step, study: Study, code: str) -> str:
+    """Hash of all that an executed notebook depends on; another one where it has to be executed (again)."""
+    results = {
+        run.directory.name: [
+            run.info if run.is_trained else None,
+            {name: run.metrics[name] if run.is_evaluated(name) else None for name in benchmarks},
+        ]
+        for run, benchmarks in step.shows.items()
+    }
+    cells = [cell["source"] for cell in read_json(_notebook(step))["cells"]]
+    return sha256_of([cells, dict(step.parameters), study.to_json(), code, results])
+
+
+def _code() -> str:
+    """Hash of the package's files."""
+    package = Path(__file__).parent
+    files = sorted(path for kind in ("py", "toml", "json") for path in package.rglob(f"*.{kind}"))
+    return sha256_of({path.relative_to(package).as_posix(): file_sha256(path) for path in files})
+
+
+def _done(output: Path, made_of: str) -> bool:
+    try:
+        return bool(read_json(output)["metadata"]["hybridnb"]["made_of"] == made_of)
+    except (OSError, ValueError, KeyError, TypeError):  # not executed, or damaged: executed anew
+        return False
+
+
+def _mark(output: Path, made_of: str) -> None:
+    notebook = read_json(output)
+    notebook["metadata"]["hybridnb"] = {"made_of": made_of}
+    write_json(output, notebook)
+
+
+def _notebook(step: Step) -> Path:
+    source = NOTEBOOKS / f"{step.notebook}.ipynb"
+    if not source.is_file():
+        raise FileNotFoundError(
+            f"{source} is missing: install from a checkout with `pip install -e .`, or set HYBRIDNB_HOME to one"
         )
-    elif step.notebook == "01_data_exploration":
-        runs = []
-    shown = step.parameters.get("benchmark")
-    return all(run.is_trained and (shown is None or run.is_evaluated(shown)) for run in runs)
+    return source
 
 
 def execute(step: Step, output: Path) -> None:
     """Run one notebook by papermill; a failed one is kept beside as NAME.failed.ipynb."""
     import papermill
 
-    source = NOTEBOOKS / f"{step.notebook}.ipynb"
-    if not source.is_file():
-        raise FileNotFoundError(
-            f"{source} is missing: install from a checkout with `pip install -e .`, or set HYBRIDNB_HOME to one"
-        )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_suffix(".failed.ipynb")
+    failed = output.with_suffix(".failed.ipynb")
     try:
         papermill.execute_notebook(
-            source,
-            part,
+            _notebook(step),
+            failed,
             parameters=dict(step.parameters),
             kernel_name="python3",
             cwd=NOTEBOOKS,
@@ -160,19 +206,9 @@ def execute(step: Step, output: Path) -> None:
         )
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(
-            f"{step.title} failed: {error.ename}: {error.evalue}\n  see {_shown(part)}"
+            f"{step.title} failed: {error.ename}: {error.evalue}; see {_shown(failed)}"
         ) from None
-    part.replace(output)
-
-
-def _digest(step: Step, study: Study) -> str:
-    """Changes when the notebook's cells, its parameters, the settings or the package's code change."""
-    notebook = NOTEBOOKS / f"{step.notebook}.ipynb"
-    cells = [c["source"] for c in json.loads(notebook.read_text())["cells"]] if notebook.is_file() else []
-    files = sorted(path for kind in ("py", "toml") for path in Path(__file__).parent.rglob(f"*.{kind}"))
-    code = [path.read_text(encoding="utf-8") for path in files]
-    text = json.dumps([cells, dict(step.parameters), study.to_json(), code], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    failed.replace(output)
 
 
 def _shown(path: Path) -> str:

