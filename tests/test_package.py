@@ -14,11 +14,10 @@ import hybridnb
 
 PACKAGE = Path(hybridnb.__file__).parent
 ROOMS = (
-    *("files", "places", "registry", "progress", "process"),  # the floor
+    *("files", "places", "registry", "progress", "process", "settings"),  # the floor
     *("corpora", "encoders", "training", "retrieval", "measures", "study", "report"),
     *("notebooks", "cli"),
 )
-FLOOR = 5
 MODULES = sorted(
     ".".join(("hybridnb", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
