@@ -287,7 +287,7 @@ def test_upper_layers_are_trained_from_shared_lower_ones(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = tiny_xlmr(tmp_path / "base")
     encoder = EncoderSettings(model=str(base), trained_layers=1, dropout=0.0)
-    training = changed(study.training, sort_by_length=True, max_query_length=16, keep_best=False)
+    training = changed(study.training, sort_by_length=True, max_query_length=28, keep_best=False)
     run = making.finetune(changed(study, name="upper", encoder=encoder, training=training), "hybrid(0.5)", 0)
     assert run.info["model"]["trained"] < run.info["model"]["parameters"]
     assert run.info["best_step"] == 6
