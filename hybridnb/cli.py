@@ -255,10 +255,10 @@ def evaluate(
 ) -> None:
     """Evaluate an encoder on benchmarks."""
     from hybridnb import corpora
+    from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
     from hybridnb.report.tables import headline_table
     from hybridnb.study import evaluation
-    from hybridnb.study.runs import read_metrics
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(name, directory=data) for name in benchmark]

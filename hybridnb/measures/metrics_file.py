@@ -17,11 +17,11 @@ from hybridnb.retrieval.ranks_table import TASKS, WHOLE_POOL
 BY_LANGUAGE = "by_language"
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """The content of a metrics.json.
+def read_metrics(directory: Path) -> dict[str, Any]:
+    """The content of a directory's metrics.json.
 
     Args:
-        path: the file.
+        directory: what an evaluation wrote to.
 
     Returns:
         {benchmark: what `pack` returns}.
@@ -30,6 +30,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or a value in it cannot be; the file and the place in it are named.
     """
+    path = directory / "metrics.json"
     content = read_json(path)
     try:
         for benchmark, tasks in _entries(content, "it").items():
@@ -46,7 +47,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
                     _check_values(_entries(by_metric, benchmark, task, key), benchmark, task, key)
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}): delete it and evaluate again") from None
-    return content
+    return dict(content)
 
 
 def _entries(value: Any, *place: str) -> dict[str, Any]:

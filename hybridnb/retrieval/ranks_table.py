@@ -138,7 +138,10 @@ def read_ranks(path: Path, benchmark: str) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or is not the ranks table of this benchmark.
     """
-    content = io.BytesIO(path.read_bytes())
+    try:
+        content = io.BytesIO(path.read_bytes())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing: evaluate again") from None
     try:
         ranks = pd.read_parquet(content)
         check_ranks(ranks)

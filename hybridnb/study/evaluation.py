@@ -12,14 +12,14 @@ import pandas as pd
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import atomic, locked, read_json, write_json, write_text
-from hybridnb.measures.metrics_file import pack
+from hybridnb.measures.metrics_file import pack, read_metrics
 from hybridnb.retrieval.bm25 import bm25_ranks
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
+from hybridnb.retrieval.ranks_table import write_ranks
 from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
-from hybridnb.study.runs import read_metrics
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -54,9 +54,7 @@ def evaluate(
     check_results(out, system, benchmark)
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache, frozen=frozen)
     result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
-    excluded = max((sum(map(len, rows.values())) for rows in benchmark.excluded.values()), default=0)
-    pool = sum(map(len, benchmark.candidates.values())) - excluded
-    shares = top_languages(benchmark, queries, candidates, k=min(FIRST, pool))
+    shares = top_languages(benchmark, queries, candidates, k=FIRST)
     write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
         parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
@@ -108,8 +106,7 @@ def keep_results(
         made = {**system, "benchmark_sha256": benchmark.sha256, **provenance()}
         metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
         metrics[benchmark.name] = pack(ranks)
-        with atomic(out / "ranks" / f"{benchmark.name}.parquet") as part:
-            ranks.to_parquet(part, index=False, compression="zstd")
+        write_ranks(out / "ranks" / f"{benchmark.name}.parquet", ranks)
         write_json(out / "evaluations.json", {**known, benchmark.name: made})
         write_json(out / "metrics.json", metrics)  # last: it says what is done
     result: dict[str, Any] = metrics[benchmark.name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from hybridnb.files import read_json
-from hybridnb.retrieval.ranks_table import check_ranks
+from hybridnb.measures.metrics_file import read_metrics
+from hybridnb.retrieval.ranks_table import read_ranks
 from hybridnb.study.settings import NOT_TRAINED
 
 INFO = {
@@ -90,17 +90,7 @@ class Run:
 
     def ranks(self, benchmark: str) -> pd.DataFrame:
         """The ranks table of a benchmark."""
-        file = self.directory / "ranks" / f"{benchmark}.parquet"
-        ranks = _table(file, pd.read_parquet)
-        try:
-            check_ranks(ranks)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-        if found := sorted(set(ranks["dataset"].unique()) - {benchmark}):
-            raise ValueError(
-                f"{file} holds the ranks of {found[0]}, not of {benchmark}: evaluate the run again"
-            )
-        return ranks
+        return read_ranks(self.directory / "ranks" / f"{benchmark}.parquet", benchmark)
 
     def pool(self, benchmark: str) -> int:
         """How many candidates the largest pool of a benchmark has: those of all languages."""
@@ -113,20 +103,6 @@ class Run:
     def answers(self, benchmark: str) -> pd.DataFrame:
         """Vectors of a few parallel answers, float32 [texts, d], indexed by (answer, language)."""
         return _table(self.directory / "ranks" / f"{benchmark}.answers.parquet", pd.read_parquet)
-
-
-def read_metrics(out: Path) -> dict[str, Any]:
-    """out/metrics.json: benchmark -> task -> metric -> value. ValueError: it is damaged, or a value is no number."""
-    file = out / "metrics.json"
-    content = _object(file)
-    for benchmark, tasks in content.items():
-        for task, values in tasks.items() if isinstance(tasks, dict) else ((None, None),):
-            if not isinstance(values, dict):
-                raise ValueError(f"{file}: {benchmark} holds no metrics; evaluate again")
-            for metric, value in values.items():
-                if metric != "by_language" and not (isinstance(value, float | int) and math.isfinite(value)):
-                    raise ValueError(f"{file}: {benchmark}, {task}, {metric} is {value!r}, no finite number")
-    return content
 
 
 def _object(file: Path) -> dict[str, Any]:

@@ -49,12 +49,12 @@ def test_recorded_metrics_follow_from_the_recorded_ranks_to_the_last_bit(file: P
 def test_what_is_packed_is_read(tmp_path: Path):
     content = {"random": pack(ranks())}
     write_json(tmp_path / "metrics.json", content)
-    assert read_metrics(tmp_path / "metrics.json") == content
+    assert read_metrics(tmp_path) == content
 
 
 def read_back(directory: Path, text: str) -> dict:
     (directory / "metrics.json").write_text(text)
-    return read_metrics(directory / "metrics.json")
+    return read_metrics(directory)
 
 
 TASKS_ARE = "tasks are monolingual, crosslingual, multilingual"
@@ -100,10 +100,10 @@ def test_what_is_not_json_is_named(tmp_path: Path):
 )
 def test_what_has_no_languages_or_other_metrics_is_read(tmp_path: Path, text: str):
     assert read_back(tmp_path, text) == json.loads(text)
-    for packed in read_metrics(tmp_path / "metrics.json").values():
+    for packed in read_metrics(tmp_path).values():
         assert unpack(packed).empty
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.parent.name)
 def test_recorded_metrics_are_read(file: Path):
-    assert set(read_metrics(file)) <= {path.stem for path in file.parent.glob("ranks/*.parquet")}
+    assert set(read_metrics(file.parent)) <= {path.stem for path in file.parent.glob("ranks/*.parquet")}
