@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def evaluate(
             over languages or pairs, and under "by_language" the same for each), evaluations.json (what made them),
             ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
-        cache, frozen: of `encode_benchmark`.
+        cache, frozen: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until the ranks are
+            written, so that an encoding that was killed goes on.
 
     Returns:
         The benchmark's part of metrics.json.
@@ -52,8 +54,10 @@ def evaluate(
     out = Path(out)
     system = {"encoder": encoder.conventions, "encoder_sha256": encoder_sha256(encoder)}
     check_results(out, system, benchmark)
-    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache, frozen=frozen)
+    for_now = out / "vectors"
+    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now, frozen=frozen)
     result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
+    shutil.rmtree(for_now, ignore_errors=True)
     shares = top_languages(benchmark, queries, candidates, k=FIRST)
     write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:

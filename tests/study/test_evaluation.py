@@ -155,3 +155,18 @@ def test_of_queries_answered_in_few_languages_no_vectors_are_kept() -> None:
     kept = parallel_answers(benchmark, vectors, 5)
     assert kept.index.to_list() == [(0, "x"), (0, "y"), (1, "x"), (1, "y")]
     assert kept.to_numpy().argmax(axis=1).tolist() == [1, 0, 2, 1]
+
+
+def test_a_killed_evaluation_encodes_nothing_twice(
+    evaluated: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    encoder = toy_encoder()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("hybridnb.study.evaluation.exact_ranks", killed)
+        evaluate(encoder, TOY_BENCHMARK, tmp_path)
+    monkeypatch.setattr(encoder, "encode", lambda *_, **__: pytest.fail("encoded again"))
+    assert evaluate(encoder, TOY_BENCHMARK, tmp_path) == evaluated[1]
+    assert not (tmp_path / "vectors").exists()
