@@ -154,6 +154,8 @@ def _corpus(
 
 def _options(name: str, data_set: DataSet[Any], reading: dict[str, Any]) -> dict[str, Any]:
     """The options that are set; ValueError for the first one that the data set does not take."""
+    if data_set.source is None:  # made here: it has no bad rows
+        reading = {**reading, "skip_bad": None}
     given = {option: value for option, value in reading.items() if value is not None and value is not False}
     taken = list(inspect.signature(data_set.load).parameters)[1:]
     if foreign := [option for option in given if option not in taken]:

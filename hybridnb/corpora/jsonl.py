@@ -9,7 +9,8 @@ A row:
 
     id   unique text; up to its last "#" it names the document, which a split keeps together
     src  the collection the row is from; sources can be weighted and left out
-    q    query by language code (ISO 639, "en", "zh-Hant"); p: passage, in the same languages
+    q    query by language code (BCP 47, "en", "zh-Hant", see `languages.canonical`); p: passage, in the same
+         languages
     c    optional: title of the page, by language, where the query is a heading of it; may be empty
     k    optional: "q" where the query is a question and stands by itself
     doc  optional: the document, where the id does not tell it
@@ -18,18 +19,17 @@ A row:
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hybridnb.corpora.languages import canonical, say_mapped
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 
 REQUIRED = {"id", "src", "q", "p"}
 OPTIONAL = {"c", "k", "doc"}
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 Context = Literal["never", "half", "always"]
 
@@ -43,20 +43,20 @@ class Row:
     is_heading: bool
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], path: Path, line: int) -> Row:
-        """The row of a JSON object; BadRow where it is not of the schema."""
+    def of(cls, row: Mapping[str, Any], path: Path, line: int, mapped: dict[str, str]) -> Row:
+        """The row of a JSON object; BadRow where it is not of the schema. `mapped` gets code -> canonical code."""
         check_fields(row, REQUIRED, OPTIONAL, path, line)
         row_id = check_text(row["id"], path, line, "id")
         source = check_text(row["src"], path, line, "src")
         kind = check_text(row["k"], path, line, "k") if "k" in row else None
         document = check_text(row["doc"], path, line, "doc") if "doc" in row else row_id.rsplit("#", 1)[0]
-        queries = _texts(row, "q", path, line)
-        passages = _texts(row, "p", path, line)
+        queries = _texts(row, "q", path, line, mapped)
+        passages = _texts(row, "p", path, line, mapped)
         for code in sorted(queries.keys() ^ passages.keys()):
             lacks, has = ("p", "q") if code in queries else ("q", "p")
             problem = f"missing, though {has} has {code}"
             raise BadRow(path, line, f"{lacks}.{code}", problem, "give q and p the same languages")
-        titles = _texts(row, "c", path, line, may_be_empty=True) if "c" in row else {}
+        titles = _texts(row, "c", path, line, mapped, may_be_empty=True) if "c" in row else {}
         return cls(Item(row_id, source, document, queries, passages), titles, kind != "q")
 
 
@@ -91,9 +91,10 @@ def read_jsonl(
     bad = BadRows(skip=skip_bad)
     items: list[Item] = []
     line_of: dict[str, int] = {}
+    mapped: dict[str, str] = {}
     for number, fields in json_lines(path, bad):
         try:
-            row = Row.of(fields, path, number)
+            row = Row.of(fields, path, number, mapped)
             if (first := line_of.setdefault(row.item.id, number)) != number:
                 problem = f"{row.item.id!r} is there already, on line {first}"
                 raise BadRow(path, number, "id", problem, "give every row its own id")
@@ -102,6 +103,7 @@ def read_jsonl(
         else:
             items.append(with_title(row, context))
     bad.warn()
+    say_mapped(path, mapped)
     if not items:
         raise ValueError(f"{path}: no row in it; write one object a line")
     return ParallelCorpus(name or path.name.removesuffix(".gz").removesuffix(".jsonl"), items)
@@ -121,19 +123,34 @@ def with_title(row: Row, context: Context) -> Item:
 
 
 def _texts(
-    row: Mapping[str, Any], field: str, path: Path, line: int, *, may_be_empty: bool = False
+    row: Mapping[str, Any],
+    field: str,
+    path: Path,
+    line: int,
+    mapped: dict[str, str],
+    *,
+    may_be_empty: bool = False,
 ) -> dict[str, str]:
-    """The texts by language of one field."""
+    """The texts of one field, by canonical code."""
     texts = row[field]
     if not isinstance(texts, dict) or not (texts or may_be_empty):
         problem = "is empty" if texts == {} else f"is {type(texts).__name__}, not an object"
         raise BadRow(path, line, field, problem, 'give {"language": "text"}')
+    found: dict[str, str] = {}
     for code, text in texts.items():
-        if not LANGUAGE.fullmatch(code):
-            raise BadRow(path, line, f"{field}.{code}", "no language code", 'use codes like "en", "zh-Hant"')
-        if not (may_be_empty and text == ""):
-            check_text(text, path, line, f"{field}.{code}")
-    return texts
+        try:
+            language = canonical(code)
+        except ValueError:
+            problem = "no language code"
+            raise BadRow(path, line, f"{field}.{code}", problem, 'use codes like "en", "zh-Hant"') from None
+        if language in found:
+            problem = f"{language} is there already, under another code"
+            raise BadRow(path, line, f"{field}.{code}", problem, "keep one of them")
+        found[language] = (
+            text if may_be_empty and text == "" else check_text(text, path, line, f"{field}.{code}")
+        )
+        mapped[code] = language
+    return found
 
 
 def _in_first_half(row_id: str) -> bool:

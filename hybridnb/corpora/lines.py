@@ -20,9 +20,22 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-GZIP_MAGIC = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
+FOREIGN = {
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"PK\x03\x04": "a zip file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\xfd7zXZ": "an xz file",
+    b"BZh": "a bzip2 file",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x89HDF": "an HDF5 file",
+}
+"""First bytes of what is taken for lines by mistake."""
+CHUNK = 1 << 20
 
 
 class BadRow(ValueError):
@@ -96,30 +109,55 @@ RAISE = BadRows(skip=False)
 def numbered_lines(path: str | Path, bad: BadRows = RAISE) -> Iterator[tuple[int, str]]:
     """(line number from 1, decoded line without its end) of a UTF-8 file, gzipped or not.
 
-    Gzip is known by its first bytes, not by the name. Only "\\n" (and "\\r\\n") ends a line.
-    BadRow: a line that is not UTF-8; a gzip that is truncated or damaged (its readable lines come first).
+    Gzip is known by its first bytes, not by the name; what follows its end is ignored, as gzip itself does, with a
+    warning. A byte order mark is no part of the first line. Only "\\n" (and "\\r\\n") ends a line.
+
+    Raises:
+        BadRow: A line that is not UTF-8; a gzip that is cut off or damaged (its readable lines come first).
+        ValueError: A file of another kind (Parquet, zip, ...), with or without `bad.skip`.
     """
     path = Path(path)
-    with path.open("rb") as raw:
-        compressed = raw.read(2) == GZIP_MAGIC
-        raw.seek(0)
-        stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if compressed else raw
-        number = 0
-        while True:
+    number = 0
+    try:
+        for number, data in enumerate(_lines(path), 1):
             try:
-                data = stream.readline()
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                what = "ends too early" if isinstance(error, EOFError) else "is damaged"
-                bad.add(BadRow(path, number + 1, None, f"the gzip {what} ({error})", "fetch the file again"))
-                return
-            if not data:
-                return
-            number += 1
-            try:
-                yield number, data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                yield number, data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
             except UnicodeDecodeError as error:
                 problem = f"not UTF-8 (byte {data[error.start]:#04x} at {error.start})"
                 bad.add(BadRow(path, number, None, problem, "convert the file with `iconv -t UTF-8`"))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        what = "ends too early" if isinstance(error, EOFError) else "is damaged"
+        bad.add(BadRow(path, number + 1, None, f"the gzip {what} ({error})", "fetch the file again"))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Each line without its "\\n"; errors as `_unzipped`."""
+    with path.open("rb") as raw:
+        start = raw.peek(8)[:8]
+        for magic, kind in FOREIGN.items():
+            if start.startswith(magic):
+                raise ValueError(
+                    f"{path} is {kind}, not lines of UTF-8 text (plain or gzipped): convert it first"
+                )
+        rest = b""
+        for block in _unzipped(raw, path) if start.startswith(GZIP) else iter(lambda: raw.read(CHUNK), b""):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+
+def _unzipped(raw: IO[bytes], path: Path) -> Iterator[bytes]:
+    """What is in a gzip file. EOFError: it is cut off. BadGzipFile, zlib.error: it is damaged."""
+    stream = gzip.GzipFile(fileobj=raw)
+    try:
+        while block := stream.read1(CHUNK):
+            yield block
+    except gzip.BadGzipFile as error:
+        if not str(error).startswith("Not a gzipped file"):
+            raise
+        # the first member was one, or we were not here
+        warnings.warn(f"{path}: what follows the end of the gzip data is ignored", stacklevel=2)
 
 
 def json_lines(path: str | Path, bad: BadRows = RAISE) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hybridnb.corpora.languages import canonical
+
+Key = Callable[[str], Hashable]
+"""text -> what all texts have in common that count as the same."""
+
+
+def normalised(text: str) -> str:
+    """The text in NFC, its white space as single spaces: texts that differ in nothing else are the same.
+
+    Example:
+        >>> normalised("Cafe\\u0301 \\n au  lait ") == "Caf\u00e9 au lait"
+        True
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,7 @@ class ParallelCorpus:
         Raises:
             ValueError: A language that the corpus does not have, or none.
         """
+        languages = {canonical(code) for code in languages}
         self._all_there("language", languages, self.languages)
 
         def of(texts: Mapping[str, str]) -> dict[str, str]:
@@ -159,8 +176,9 @@ class CorpusIndex:
         languages: Sorted codes, the columns of the next two.
         has_query: bool [items, languages]: the queries each item has.
         has_passage: bool [items, languages]: the passages.
-        groups: int64 [items]: items of one number must not meet in a batch, since a text of one is a text of
-            the other, directly or through further items.
+        groups: int64 [items]: items of one number must not meet in a batch: they have a query or a passage in
+            common, in whichever language, directly or through further items. The passage of the one would be
+            a false negative of the other.
         sources: Names.
         source_of: int64 [items] into sources.
     """
@@ -173,8 +191,24 @@ class CorpusIndex:
     source_of: NDArray[np.int64]
 
     @classmethod
-    def of(cls, items: Sequence[Item]) -> CorpusIndex:
-        """The index of these items, each of which is read once."""
+    def of(
+        cls, items: Sequence[Item], query_key: Key = normalised, passage_key: Key = normalised
+    ) -> CorpusIndex:
+        """The index of these items.
+
+        Args:
+            items: All that is indexed.
+            query_key: Queries of one key count as the same text; what an encoder sees may be less than all of it.
+            passage_key: The same for passages.
+
+        Example:
+            >>> items = [Item(n, "s", n, {"en": "Usage"}, {"en": text}) for n, text in (("a", "one"), ("b", "two"))]
+            >>> items.append(Item("c", "s", "c", {"en": "Why?"}, {"en": "t  wo"}))
+            >>> CorpusIndex.of(items).groups.tolist()
+            [0, 0, 2]
+            >>> CorpusIndex.of(items, passage_key=lambda text: text[0]).groups.tolist()
+            [0, 0, 0]
+        """
         languages = tuple(sorted({code for item in items for code in (*item.queries, *item.passages)}))
         column = {code: c for c, code in enumerate(languages)}
         has_query = np.zeros((len(items), len(languages)), dtype=bool)
@@ -184,13 +218,15 @@ class CorpusIndex:
             has_query[i, [column[code] for code in item.queries]] = True
             has_passage[i, [column[code] for code in item.passages]] = True
         source_of = np.array([sources.index(item.source) for item in items], dtype=np.int64)
-        return cls(languages, has_query, has_passage, _groups(items), sources, source_of)
+        return cls(
+            languages, has_query, has_passage, _groups(items, query_key, passage_key), sources, source_of
+        )
 
 
-def _groups(items: Sequence[Item]) -> NDArray[np.int64]:
-    """The number of each item's group: that of its root, where items that share a passage are joined."""
+def _groups(items: Sequence[Item], query_key: Key, passage_key: Key) -> NDArray[np.int64]:
+    """The number of each item's group: that of its root, where items that share a text are joined."""
     parent = list(range(len(items)))
-    first_with: dict[str, int] = {}
+    first_with: dict[tuple[str, Hashable], int] = {}
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -199,6 +235,8 @@ def _groups(items: Sequence[Item]) -> NDArray[np.int64]:
         return i
 
     for i, item in enumerate(items):
-        for text in item.passages.values():
-            parent[root(i)] = root(first_with.setdefault(text, i))
+        keys = [("q", query_key(text)) for text in item.queries.values()]
+        keys += [("p", passage_key(text)) for text in item.passages.values()]
+        for key in keys:
+            parent[root(i)] = root(first_with.setdefault(key, i))
     return np.array([root(i) for i in range(len(items))], dtype=np.int64)

@@ -7,21 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hybridnb.corpora.lines import BadRow
+from hybridnb.corpora.lines import BadRow, BadRows
 
 
-def paragraphs(path: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+def paragraphs(path: Path, bad: BadRows) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(place in the file, article, paragraph) of every paragraph.
 
-    BadRow: a file that is not UTF-8, not JSON or cut off; an article or paragraph that is no object.
+    Raises:
+        BadRow: A file that is not UTF-8, not JSON or cut off, skipped or not; an article without paragraphs.
     """
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise BadRow(path, None, None, f"not a JSON file ({error})", "fetch it again") from error
     for a, article in enumerate(member(content, "data", list, path, "")):
-        for p, paragraph in enumerate(member(article, "paragraphs", list, path, f"data[{a}]")):
-            yield f"data[{a}].paragraphs[{p}]", article, paragraph
+        try:
+            of_article = member(article, "paragraphs", list, path, f"data[{a}]")
+        except BadRow as error:
+            bad.add(error)
+        else:
+            for p, paragraph in enumerate(of_article):
+                yield f"data[{a}].paragraphs[{p}]", article, paragraph
 
 
 def member(row: Any, name: str, kind: type, path: Path, where: str, line: int | None = None) -> Any:
@@ -29,9 +35,10 @@ def member(row: Any, name: str, kind: type, path: Path, where: str, line: int | 
     field = f"{where}.{name}".lstrip(".")
     if not isinstance(row, dict) or name not in row:
         raise malformed(path, field, "missing", line)
-    if not isinstance(row[name], kind):
-        raise malformed(path, field, f"is {type(row[name]).__name__}, not {kind.__name__}", line)
-    return row[name]
+    value = row[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise malformed(path, field, f"is {type(value).__name__}, not {kind.__name__}", line)
+    return value
 
 
 def malformed(path: Path, field: str, problem: str, line: int | None = None) -> BadRow:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hybridnb.corpora.lines import BadRow
+from hybridnb.corpora.lines import BadRow, BadRowsWarning
 from hybridnb.corpora.sets import lareqa
 from hybridnb.corpora.source import MissingData
 
@@ -152,3 +152,23 @@ def test_missing_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "lareqa" / "mlqa-r" / "hi.json").unlink()
     with pytest.raises(MissingData, match=r"no lareqa/mlqa-r/hi.json\. .*`hybridnb fetch mlqa-r"):
         lareqa.load_benchmark("mlqa-r", tmp_path)
+
+
+def test_bad_paragraphs_and_questions_may_be_skipped(tmp_path: Path) -> None:
+    for code in MLQA_R:
+        path = tmp_path / "lareqa" / "mlqa-r" / f"{code}.json"
+        asked = [question(id="q2"), *([question(id="q3", question="")] if code == "de" else [])]
+        broken = [paragraph(context=3)] if code == "hi" else []
+        write(path, *broken, paragraph(), paragraph(qas=asked))
+    with pytest.raises(
+        BadRow, match=r"de\.json, field data\[0\]\.paragraphs\[1\]\.qas\[1\]\.question: is empty"
+    ):
+        lareqa.load_benchmark("mlqa-r", tmp_path)
+    with pytest.warns(BadRowsWarning, match="2 bad rows skipped"):
+        benchmark = lareqa.load_benchmark("mlqa-r", tmp_path, skip_bad=True)
+    for code in MLQA_R:
+        assert benchmark.queries[code].ids == ["q1", "q2"]
+        assert benchmark.relevance["q2"][code] == [3]
+    path.write_text("{")  # nothing can be read of it
+    with pytest.raises(BadRow, match="not a JSON file"):
+        lareqa.load_benchmark("mlqa-r", tmp_path, skip_bad=True)

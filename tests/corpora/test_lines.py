@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import warnings
 from pathlib import Path
 
@@ -137,3 +139,54 @@ def test_text(value: object, problem: str) -> None:
     with pytest.raises(BadRow, match=f"f, line 3, field q.en: .*{problem}"):
         check_text(value, "f", 3, "q.en")
     assert check_text(" a ", "f", 3, "q") == " a "
+
+
+def test_what_follows_a_gzip_is_ignored_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\nno end") + b"garbage")
+    with pytest.warns(UserWarning, match=f"{path}: what follows the end of the gzip data is ignored"):
+        assert list(numbered_lines(path)) == [(1, "a"), (2, "b"), (3, "no end")]
+    path.write_bytes(gzip.compress(b"a\n") + bytes(512))
+    with warnings.catch_warnings(action="error"):
+        assert list(numbered_lines(path)) == [(1, "a")]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"PK\x03\x04rest", "a zip file"),
+        (b"\xfd7zXZ\x00", "an xz file"),
+        (lzma.compress(b"{}"), "an xz file"),
+        (bz2.compress(b"{}"), "a bzip2 file"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_file_of_another_kind(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    for skip in (False, True):
+        with pytest.raises(ValueError, match=f"^{path} is {kind}, not lines of UTF-8 text"):
+            list(json_lines(path, BadRows(skip=skip)))
+
+
+@given(st.binary(max_size=40), st.booleans())
+def test_any_bytes_are_lines_or_an_error_that_names_the_file(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, zipped: bool
+) -> None:
+    """Against splitting by hand, line ends and all."""
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = None
+    try:
+        read = list(numbered_lines(path))
+    except ValueError as error:
+        assert str(path) in str(error)
+        assert text is None or content.startswith((b"PAR1", b"PK", b"BZh", b"ARROW1"))
+    else:
+        expected = (text or "").split("\n")
+        expected = expected if expected[-1] else expected[:-1]
+        assert text is None or [line for _, line in read] == [line.rstrip("\r") for line in expected]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus, normalised
 
 
 def item(number: int, **changes: str) -> Item:
@@ -73,3 +76,40 @@ def test_languages_and_sources_that_are_kept() -> None:
         corpus.without_sources(["c"])
     with pytest.raises(ValueError, match="has no items"):
         corpus.without_sources(["a", "b"])
+
+
+TEXTS = ["Usage", "usage", "Us age", " Us\u00a0\nage", "caf\u00e9", "cafe\u0301"]
+texts = st.dictionaries(st.sampled_from(["de", "en"]), st.sampled_from(TEXTS), min_size=1)
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
+def test_items_of_one_group_are_linked_by_equal_texts(
+    pairs: list[tuple[dict[str, str], dict[str, str]]],
+) -> None:
+    """Against components found by merging sets."""
+    items = [Item(str(n), "s", str(n), queries, passages) for n, (queries, passages) in enumerate(pairs)]
+    merged: list[set[object]] = []
+    for item in items:
+        nodes: set[object] = {item.id}
+        for part, by_language in (("q", item.queries), ("p", item.passages)):
+            nodes |= {(part, *unicodedata.normalize("NFC", text).split()) for text in by_language.values()}
+        merged, touching = [m for m in merged if not m & nodes], [m for m in merged if m & nodes]
+        merged.append(nodes.union(*touching))
+    groups = CorpusIndex.of(items).groups.tolist()
+    for one in items:
+        for other in items:
+            together = any(one.id in m and other.id in m for m in merged)
+            assert (groups[int(one.id)] == groups[int(other.id)]) == together
+
+
+def test_a_heading_that_many_documents_have_is_one_group() -> None:
+    items = [Item(f"{n}", "s", f"{n}", {"en": "Installation"}, {"en": f"text {n}"}) for n in range(5)]
+    assert set(CorpusIndex.of(items).groups.tolist()) == {0}
+    assert normalised("a \n b\u3000c") == "a b c"
+
+
+def test_what_the_encoder_sees_may_be_less() -> None:
+    items = [Item(f"{n}", "s", f"{n}", {"en": f"q{n}"}, {"en": f"same beginning {n}"}) for n in range(3)]
+    assert len(set(CorpusIndex.of(items).groups.tolist())) == 3
+    assert len(set(CorpusIndex.of(items, passage_key=lambda text: text[:8]).groups.tolist())) == 1
+    assert len(set(CorpusIndex.of(items, query_key=lambda text: text[:1]).groups.tolist())) == 1

@@ -15,7 +15,7 @@ from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
-from hybridnb.corpora.lines import check_text
+from hybridnb.corpora.lines import RAISE, BadRow, BadRows, check_text
 from hybridnb.corpora.source import RemoteFile, Source, github, locate
 from hybridnb.corpora.squad import malformed, member, paragraphs
 
@@ -65,55 +65,67 @@ def _source(name: str) -> Source:
 SOURCES = {name: _source(name) for name in ("xquad-r", "mlqa-r")}
 
 
-def load_benchmark(name: str, directory: str | Path | None = None) -> Benchmark:
+def load_benchmark(name: str, directory: str | Path | None = None, *, skip_bad: bool = False) -> Benchmark:
     """The benchmark "xquad-r" (11 languages, fully parallel) or "mlqa-r" (7, partly parallel).
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home (see `source.locate`).
-    BadRow (a ValueError): a file that is not in the format, with the paragraph and the field.
+    Args:
+        name: Which of the two.
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        skip_bad: Leave bad paragraphs and questions out, in their language alone, with a BadRowsWarning.
+
+    Raises:
+        BadRow: A file that is not in the format (a ValueError), with the paragraph and the field.
     """
+    bad = BadRows(skip=skip_bad)
     queries: dict[str, Queries] = {}
     candidates: dict[str, list[str]] = {}
     relevance: dict[str, dict[str, list[int]]] = {}
     for path in locate(SOURCES[name], directory):
         language = path.stem
-        ids, texts, rows, candidates[language] = read_language(path)
+        ids, texts, rows, candidates[language] = read_language(path, bad)
         queries[language] = Queries(ids, texts)
         for query_id, row in zip(ids, rows, strict=True):
             relevance.setdefault(query_id, {})[language] = [row]
+    bad.warn()
     return Benchmark(name, queries, candidates, relevance)
 
 
-def read_language(path: Path) -> tuple[list[str], list[str], list[int], list[str]]:
+def read_language(path: Path, bad: BadRows = RAISE) -> tuple[list[str], list[str], list[int], list[str]]:
     """(question ids, questions, row of each one's relevant candidate, candidates) of one file."""
-    ids: list[str] = []
-    questions: list[str] = []
-    rows: list[int] = []
+    questions: dict[str, tuple[str, int]] = {}
     candidates: list[str] = []
-    seen: set[str] = set()
-    for where, _, paragraph in paragraphs(path):
-        context, starts, ends = _spans(paragraph, path, where)
-        for q, question in enumerate(member(paragraph, "qas", list, path, where)):
+    for where, _, paragraph in paragraphs(path, bad):
+        try:
+            context, starts, ends = _spans(paragraph, path, where)
+            spans = [
+                check_text(context[start:end], path, None, f"{where}.sentence_breaks[{s}]")
+                for s, (start, end) in enumerate(zip(starts, ends, strict=True))
+            ]
+            asked = member(paragraph, "qas", list, path, where)
+        except BadRow as error:
+            bad.add(error)
+            continue
+        for q, question in enumerate(asked):
             at = f"{where}.qas[{q}]"
-            query_id = check_text(member(question, "id", str, path, at), path, None, f"{at}.id")
-            if query_id in seen:
-                raise malformed(path, f"{at}.id", f"{query_id!r} is there twice")
-            seen.add(query_id)
-            start = _first_answer_start(question, path, at)
-            span = bisect_right(starts, start) - 1
-            if span < 0 or start >= ends[span]:
-                raise malformed(
-                    path, f"{at}.answers[0].answer_start", f"{start} is in no span of sentence_breaks"
-                )
-            ids.append(query_id)
-            text = member(question, "question", str, path, at)
-            questions.append(check_text(text, path, None, f"{at}.question"))
-            rows.append(len(candidates) + span)
-        for s, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            field = f"{where}.sentence_breaks[{s}]"
-            candidates.append(check_text(context[start:end], path, None, field))
-    if not ids:
+            try:
+                query_id = check_text(member(question, "id", str, path, at), path, None, f"{at}.id")
+                if query_id in questions:
+                    raise malformed(path, f"{at}.id", f"{query_id!r} is there twice")
+                start = _first_answer_start(question, path, at)
+                span = bisect_right(starts, start) - 1
+                if span < 0 or start >= ends[span]:
+                    problem = f"{start} is in no span of sentence_breaks"
+                    raise malformed(path, f"{at}.answers[0].answer_start", problem)
+                text = check_text(member(question, "question", str, path, at), path, None, f"{at}.question")
+            except BadRow as error:
+                bad.add(error)
+            else:
+                questions[query_id] = text, len(candidates) + span
+        candidates += spans
+    if not questions:
         raise malformed(path, "data", "no question in it")
-    return ids, questions, rows, candidates
+    texts, rows = zip(*questions.values(), strict=True)
+    return list(questions), list(texts), list(rows), candidates
 
 
 def _spans(paragraph: Any, path: Path, where: str) -> tuple[str, list[int], list[int]]:

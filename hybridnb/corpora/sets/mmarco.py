@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb.corpora.catalogue import TRAINING, DataSet
+from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.lines import BadRow, BadRows
 from hybridnb.corpora.parallel import CorpusIndex, Item, ParallelCorpus
 from hybridnb.corpora.source import RemoteFile, Source, digest, hub, locate
@@ -89,7 +90,7 @@ def load(
     BadRow (a ValueError): the first bad line, or a triple naming a text that a language lacks; with skip_bad
     they are left out, with a BadRowsWarning.
     """
-    codes = tuple(sorted(set(PAPER_LANGUAGES if languages is None else languages)))
+    codes = tuple(sorted({canonical(code) for code in (PAPER_LANGUAGES if languages is None else languages)}))
     triples_path, *text_paths = locate(source(codes), directory)
     bad = BadRows(skip=skip_bad)
     passages = {code: TsvTexts(path, bad) for code, path in zip(codes, text_paths[::2], strict=True)}

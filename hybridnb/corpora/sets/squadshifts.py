@@ -77,8 +77,11 @@ def load(directory: str | Path | None = None, *, skip_bad: bool = False) -> Para
 def _rows(path: Path, bad: BadRows) -> Iterator[tuple[int | None, str, str, dict[str, Any]]]:
     """(line, place, title, paragraph) of every paragraph, of either form."""
     if path.name.endswith(".json"):
-        for where, article, paragraph in paragraphs(path):
-            yield None, where, member(article, "title", str, path, where), paragraph
+        for where, article, paragraph in paragraphs(path, bad):
+            try:
+                yield None, where, member(article, "title", str, path, where), paragraph
+            except BadRow as error:
+                bad.add(error)
         return
     for line, row in json_lines(path, bad):
         try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
+from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
 from hybridnb.corpora.source import RemoteFile, Source, github, locate
 from hybridnb.files import atomic
@@ -28,6 +29,8 @@ LANGUAGES = (
     *("he", "hi", "hr", "hu", "id", "it", "ja", "ko", "mi", "nl", "no", "pl"),
     *("pt", "quz", "ro", "ru", "sv", "sw", "te", "th", "tr", "uk", "vi", "zh"),
 )
+IN_FILE = {canonical(code): code for code in LANGUAGES}
+"""Language -> its code in the file."""
 REPOSITORY = "google/crossmodal-3600"
 COMMIT = "ad44c380c86cb1240666361caabaf5684507d0ef"
 
@@ -63,10 +66,10 @@ def load_benchmark(
     ValueError: an unknown language, images below 2. BadRow (a ValueError): the first bad row; with skip_bad
     they are left out, with a BadRowsWarning.
     """
-    chosen = sorted(set(LANGUAGES if languages is None else languages))
-    if not chosen or (unknown := [language for language in chosen if language not in LANGUAGES]):
+    chosen = sorted({canonical(code) for code in (LANGUAGES if languages is None else languages)})
+    if not chosen or (unknown := [language for language in chosen if language not in IN_FILE]):
         wrong = repr(unknown[0]) if chosen else "none"
-        raise ValueError(f"languages: {wrong}; XM3600 has {', '.join(LANGUAGES)}")
+        raise ValueError(f"languages: {wrong}; XM3600 has {', '.join(IN_FILE)}")
     if images is not None and images < 2:
         raise ValueError(f"images is {images}; give at least 2, or None for all")
     (path,) = locate(SOURCE, directory)
@@ -132,7 +135,8 @@ def _read(path: Path, languages: list[str], images: int | None, bad: BadRows) ->
             captions[image] = {
                 language: texts
                 for language in languages
-                if language in row and (texts := _captions(row[language], language, path, line))
+                if IN_FILE[language] in row
+                and (texts := _captions(row[IN_FILE[language]], IN_FILE[language], path, line))
             }
         except BadRow as error:
             bad.add(error)

@@ -1,0 +1,55 @@
+"""One form for language codes, so that a corpus and a benchmark mean the same language by the same string."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import cache
+
+
+@cache
+def canonical(code: str) -> str:
+    """The form in which a language is known here: BCP 47, canonical, without what does not part languages.
+
+    - Deprecated codes become those of today, and a language its macrolanguage where CLDR speaks of that: iw is he,
+      tl is fil, nb is no, cmn is zh, arb is ar, eng is en. (nn, yue and others that CLDR keeps apart stay.)
+    - A region, variant or extension is left out: en-US is en, pt-BR is pt.
+    - A script is kept where it is not the one the language is usually written in, also where only the region
+      says so: zh-CN and zh-Hans are zh, zh-TW is zh-Hant; sr-Latn stays, sr-Cyrl is sr.
+
+    Args:
+        code: Any case, parted by "-" or "_".
+
+    Raises:
+        ValueError: No language code.
+
+    Example:
+        >>> [canonical(code) for code in ("zh_CN", "zh-TW", "iw", "nb-NO", "fil", "en-us", "sr-Latn")]
+        ['zh', 'zh-Hant', 'he', 'no', 'fil', 'en', 'sr-Latn']
+    """
+    from langcodes import Language, standardize_tag
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        tag = Language.get(standardize_tag(code, macro=True))
+    except LanguageTagError:
+        tag = Language.make()
+    if tag.language is None or not 2 <= len(tag.language) <= 3:
+        raise ValueError(f'{code!r} is no language code; write one like "en" or "zh-Hant"')
+    # once more: with a region it leaves the macrolanguage alone
+    language = standardize_tag(tag.language, macro=True)
+    language = {"nb": "no"}.get(language, language)  # which CLDR keeps apart, and benchmarks do not
+    usual = Language.make(language=language).maximize().script
+    script = tag.script or Language.make(language=language, territory=tag.territory).maximize().script
+    return language if script in (None, usual) else f"{language}-{script}"
+
+
+def say_mapped(where: object, mapped: Mapping[str, str]) -> None:
+    """Warn of codes that are read as others, where there are any.
+
+    Args:
+        where: What has them.
+        mapped: Code -> the canonical one.
+    """
+    if others := [f"{code} as {into}" for code, into in sorted(mapped.items()) if code != into]:
+        warnings.warn(f"{where}: languages read in one form: {', '.join(others)}", stacklevel=3)
