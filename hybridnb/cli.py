@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from hybridnb import __version__
+from hybridnb.files import NO_ROOM
 from hybridnb.process import Stopped, prepare, stopped_by_signals
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ app = typer.Typer(
 
 RESUMED = ("run", "train", "evaluate", "fetch")
 """Commands that go on where they were stopped."""
-ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +68,7 @@ def guarded(commands: typer.Typer, program: str, arguments: Sequence[str] | None
         if os.environ.get("HYBRIDNB_DEBUG") == "1":
             raise
         status, text = _told(error)
-        _say(program, text + (goes_on if isinstance(error, OSError) and error.errno in ROOM else ""))
+        _say(program, text + (goes_on if isinstance(error, OSError) and error.errno in NO_ROOM else ""))
         return status
     return 0
 
@@ -87,7 +86,7 @@ def _told(error: Exception) -> tuple[int, str]:
     kind, text = type(error).__name__, str(error) or type(error).__name__
     if isinstance(error, typer.TyperException):
         return 2, f"{error.format_message().rstrip('.')} (`hybridnb COMMAND --help` shows how it goes)"
-    if isinstance(error, OSError) and error.errno in ROOM:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return (
             2,
             f"no room to write {error.filename or 'a file'} ({error.strerror}): free disk space or quota",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -17,12 +19,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says where a disk, a quota or the largest size of a file is full."""
+
 
 @contextmanager
 def atomic(target: Path) -> Iterator[Path]:
     """A path beside `target` to write a file or directory to; it takes the target's place at the end, and is on disk.
 
-    After an error, or a kill, the target is what it was before.
+    After an error, or a kill, the target is what it was before; where the disk is full, the error names the target.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as directory:
@@ -34,16 +39,41 @@ def atomic(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".writing-"))
     try:
-        part = scratch / target.name
-        yield part
-        _sync(part)
-        if target.is_dir():
-            # a directory cannot be renamed over one that holds something
-            target.rename(scratch / f"{target.name}.old")
-        part.replace(target)
-        _sync_directory(target.parent)
+        with named_if_full(target):
+            part = scratch / target.name
+            yield part
+            _sync(part)
+            if target.is_dir():
+                # a directory cannot be renamed over one that holds something
+                target.rename(scratch / f"{target.name}.old")
+            part.replace(target)
+            _sync_directory(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def named_if_full(target: Path) -> Iterator[None]:
+    """Have an error say what was to be written where there was no room for it, whichever library found out.
+
+    Raises:
+        OSError: with a number of `NO_ROOM` and the target as its file name.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else _number_in(str(error))
+        if number not in NO_ROOM:
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
+
+
+def _number_in(text: str) -> int | None:
+    """The number of a system's error that safetensors or torch put into words."""
+    if found := re.search(r"\(os error (\d+)\)", text):
+        return int(found[1])
+    # "unexpected pos 5248 vs 5140", "PytorchStreamWriter failed writing file": the file could not grow
+    return errno.ENOSPC if re.search("unexpected pos|PytorchStreamWriter failed", text) else None
 
 
 @contextmanager

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
 
-from hybridnb.files import read_json, write_json
+from hybridnb.files import named_if_full, read_json, write_json
 
 WEIGHTS, STATE = "model.safetensors", "trainer_state.json"
 PARTS = {WEIGHTS, STATE, "optimizer.pt", "scheduler.pt"}
@@ -102,26 +98,14 @@ def check_savable(model: nn.Module) -> None:
 
 @contextmanager
 def writing(checkpoint: Path) -> Iterator[None]:
-    """While a checkpoint is written: one that does not fit on the disk is removed, and the error names it.
+    """While a checkpoint is written: one that there is no room for is removed, and the error names it.
 
     Raises:
         OSError: with the checkpoint as its file name.
     """
     try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        number = _error_number(error)
-        if number is None:
-            raise
+        with named_if_full(checkpoint):
+            yield
+    except OSError:
         shutil.rmtree(checkpoint, ignore_errors=True)
-        raise OSError(number, os.strerror(number), str(checkpoint)) from error
-
-
-def _error_number(error: Exception) -> int | None:
-    """The number of the system's error; safetensors and torch put it into words, if at all."""
-    if isinstance(error, OSError):
-        return error.errno or errno.EIO
-    if found := re.search(r"\(os error (\d+)\)", str(error)):
-        return int(found[1])
-    # "unexpected pos 5248 vs 5140", "PytorchStreamWriter failed writing file": the file could not grow
-    return errno.ENOSPC if re.search("unexpected pos|StreamWriter|iostream error", str(error)) else None
+        raise
