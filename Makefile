@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --cov
-	$(BIN)/pytest -n 0 --nbval-lax --nbval-cell-timeout=900 notebooks
+	$(BIN)/pytest -n 0 -p no:randomly --nbval-lax --nbval-cell-timeout=900 notebooks
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,mean,rounds

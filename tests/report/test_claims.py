@@ -57,6 +57,10 @@ def test_one_failure_decides_and_success_needs_all(verdicts: Sequence[str], want
     assert claims.overall(verdicts) == want
 
 
+def test_verdicts_are_in_words() -> None:
+    assert (HELD, NOT_HELD, OPEN) == ("held", "not held", "cannot be said")
+
+
 class TestAhead:
     @pytest.mark.parametrize(
         "mono, cross, want", [(0.45, 0.47, HELD), (0.45, 0.53, NOT_HELD), (0.45, 0.5001, OPEN)]
@@ -91,11 +95,11 @@ class TestAhead:
         """One interval in eight that lies just below 0 is what chance brings."""
         behind = strategies(0.5, 0.45, 0.5035, noise=0.012)
         assert claims.ahead("", {"xquad-r": behind}, ["Mul mAP"], [CROSS]).verdict == NOT_HELD
-        many = {f"b{n}": behind if n == 0 else strategies(0.5, 0.45, 0.45) for n in range(40)}
+        many = {f"b{n}": behind if n == 0 else strategies(0.5, 0.45, 0.45) for n in range(20)}
         claim = claims.ahead("", many, ["Mul mAP"])
         assert claim.verdict == OPEN
         assert claim.evidence.startswith(
-            "79 of 80 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00"
+            "39 of 40 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00"
         )
 
     def test_a_claim_of_no_languages_cannot_be_said(self) -> None:
@@ -271,23 +275,25 @@ class TestWhereItPays:
         assert nothing.empty and nothing.index.names == ["fraction", "against"]
 
 
+@pytest.fixture
+def study() -> Study:
+    """Of one benchmark, which is enough where it does not matter how many there are."""
+    return Study.load("e5", {"benchmarks": ["xquad-r"], "sweeps": []})
+
+
+@pytest.fixture
+def runs(draw_run: Callable[..., Run]) -> list[Run]:
+    """Two seeds that agree, for what is tested here is not how far seeds differ."""
+    return [
+        draw_run(name, seed, spread=spread, draw=0, benchmarks=["xquad-r", "mlqa-r"], languages=LANGUAGES)
+        for name, spread in {MONO: 200, CROSS: 100, HYBRID: 5}.items()
+        for seed in (0, 1)
+    ]
+
+
 class TestTable:
-    @pytest.fixture
-    def study(self) -> Study:
-        return Study.load("e5")
-
-    @pytest.fixture
-    def runs(self, draw_run: Callable[..., Run]) -> list[Run]:
-        """Two seeds that agree, for what is tested here is not how far seeds differ."""
-        spreads = {NOT_TRAINED: 500, MONO: 200, CROSS: 100, HYBRID: 5}
-        benchmarks = ["xquad-r", "mlqa-r"]
-        return [
-            draw_run(name, seed, spread=spread, draw=0, benchmarks=benchmarks, languages=LANGUAGES)
-            for name, spread in spreads.items()
-            for seed in ([0] if name == NOT_TRAINED else [0, 1])
-        ]
-
-    def test_every_claim_has_a_verdict(self, study: Study, runs: list[Run]) -> None:
+    def test_every_claim_has_a_verdict(self, runs: list[Run]) -> None:
+        study = Study.load("e5")
         values = {benchmark: claims.question_values(runs, benchmark) for benchmark in study.benchmarks}
         leaked = {"xquad-r": {"exact": 0, "near": 0}}
         table = claims.table(study, runs, [], values, leaked)
@@ -339,8 +345,7 @@ class TestTable:
         assert table.loc["hybrid is best in multilingual retrieval", "verdict"] != NOT_HELD
         # and what the paper printed of them: of Vietnamese alone
         for other, evidence in zip((MONO, CROSS), unseen["evidence"], strict=True):
-            benchmark = evidence.split("least: ")[1].split(",")[0]
-            assert evidence.endswith(claims.printed(benchmark, "Mul mAP", other, ["vi"]))
+            assert evidence.endswith(claims.printed("xquad-r", "Mul mAP", other, ["vi"]))
 
     def test_without_unseen_languages_nothing_is_said_of_them(self, study: Study, runs: list[Run]) -> None:
         for run in runs:
