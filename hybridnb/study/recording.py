@@ -56,7 +56,20 @@ def record_leaks(study: Study) -> dict[str, dict[str, int]]:
 
 
 def recorded_leaks(study: Study) -> dict[str, dict[str, int]]:
-    """What `record_leaks` found; empty where it was not run."""
+    """What `record_leaks` found; empty where it was not run. ValueError: leaks.json is damaged."""
     file = RESULTS / study.name / LEAKS
-    content: dict[str, Any] = read_json(file) if file.is_file() else {}
-    return content
+    found: Any = read_json(file) if file.is_file() else {}
+    if not (isinstance(found, dict) and all(map(_are_counts, found.values()))):
+        raise ValueError(
+            f"{file} is damaged: it must hold, for each benchmark, how many exact and near duplicates there are; "
+            f"run `hybridnb record {study.name}` again"
+        )
+    return found
+
+
+def _are_counts(counts: Any) -> bool:
+    return (
+        isinstance(counts, dict)
+        and sorted(counts) == ["exact", "near"]
+        and all(type(count) is int and count >= 0 for count in counts.values())
+    )

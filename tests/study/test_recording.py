@@ -10,7 +10,7 @@ import pytest
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.places import RESULTS
-from hybridnb.study import plan
+from hybridnb.study import plan, recording
 from hybridnb.study.settings import Study
 
 RECORDED = sorted(path.parent for path in RESULTS.glob("*/*/run.json"))
@@ -56,3 +56,26 @@ def test_the_recorded_benchmarks_are_the_real_ones(
     for directory in RECORDED:
         evaluations = json.loads((directory / "evaluations.json").read_text())
         assert evaluations.get(name, {"benchmark_sha256": sha256})["benchmark_sha256"] == sha256
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"xquad-r": 0}',
+        '{"xquad-r": {"exact": 0}}',
+        '{"xquad-r": {"exact": 0, "near": -1}}',
+        '{"xquad-r": {"exact": 0, "near": "1"}}',
+        '{"xquad-r": {"exact": 0, "near": 1, "far": 2}}',
+        '{"xquad-r": ',
+    ],
+)
+def test_damaged_leaks_are_told_in_a_line(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "RESULTS", tmp_path)
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "leaks.json").write_text(content)
+    with pytest.raises(ValueError, match=r"leaks\.json") as caught:
+        recording.recorded_leaks(Study.load("quick"))
+    assert "\n" not in str(caught.value)
