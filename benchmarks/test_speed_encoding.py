@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.encoders.small import build_small_encoder
+from hybridnb.encoders.models.small import build_small_encoder
 
 SIZES = {
     "the default encoder, 2 x 160": {"layers": 2, "hidden": 160, "heads": 4},

@@ -269,7 +269,7 @@ def evaluate(
 
         encoder = DualEncoder.load(
             model,
-            pooling=pooling,  # type: ignore[arg-type]
+            pooling=pooling,
             query_prefix=query_prefix,
             passage_prefix=passage_prefix,
             max_query_length=max_query_length,

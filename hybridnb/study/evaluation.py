@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
 from hybridnb.files import atomic, locked, read_json, write_json, write_text
 from hybridnb.measures.metrics_file import pack, read_metrics
 from hybridnb.retrieval.bm25 import bm25_ranks
-from hybridnb.retrieval.embeddings import Vectors, encode_benchmark, encoder_sha256
+from hybridnb.retrieval.embeddings import Vectors, encode_benchmark
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import write_ranks
@@ -33,7 +33,7 @@ BM25 = {"encoder": {"model": "bm25", "normalisation": 1}, "encoder_sha256": "bm2
 
 
 def evaluate(
-    encoder: DualEncoder, benchmark: Benchmark, out: str | Path, *, cache: Path | None = None, frozen: int = 0
+    encoder: DualEncoder, benchmark: Benchmark, out: str | Path, *, cache: Path | None = None
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
@@ -42,7 +42,7 @@ def evaluate(
             over languages or pairs, and under "by_language" the same for each), evaluations.json (what made them),
             ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
-        cache, frozen: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until the ranks are
+        cache: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until the ranks are
             written, so that an encoding that was killed goes on.
 
     Returns:
@@ -55,7 +55,7 @@ def evaluate(
     system = {"encoder": encoder.conventions, "encoder_sha256": encoder_sha256(encoder)}
     check_results(out, system, benchmark)
     for_now = out / "vectors"
-    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now, frozen=frozen)
+    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now)
     result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
     shutil.rmtree(for_now, ignore_errors=True)
     shares = top_languages(benchmark, queries, candidates, k=FIRST)

@@ -246,7 +246,6 @@ def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
         FileNotFoundError: a recorded run, which has no encoder.
     """
     from hybridnb.encoders.encoder import DualEncoder
-    from hybridnb.encoders.trunk import frozen_layers
     from hybridnb.study.evaluation import evaluate
 
     name = benchmark if isinstance(benchmark, str) else benchmark.name
@@ -258,12 +257,7 @@ def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
     encoder = DualEncoder.load(str(run.encoder_directory))
     settings = run.info["settings"]["encoder"]
     encoder.precision = settings["precision"]
-    trained_layers = settings["trained_layers"]
-    frozen = 0 if trained_layers is None else frozen_layers(encoder, trained_layers)
-    evaluate(
-        encoder,
-        corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark,
-        run.directory,
-        cache=cache_directory() / "trunk" if frozen else None,
-        frozen=frozen,
-    )
+    if settings["trained_layers"] is not None:
+        encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
+    benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    evaluate(encoder, benchmark, run.directory)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from toy import TEXTS, tiny_labse, tiny_xlmr
 from transformers import AutoModel, AutoTokenizer
 
-from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.encoder import DualEncoder, _say, encoder_sha256
 
 LONG = " ".join(TEXTS)
 
@@ -53,25 +53,62 @@ def direct_output(directory: Path, text: str):
 
 
 class TestConventions:
-    def test_plain_xlmr_is_used_as_the_paper_does(self, encoder: DualEncoder) -> None:
-        assert encoder.conventions == {
-            "model": encoder.conventions["model"],
+    def test_plain_xlmr_is_used_as_the_paper_does(
+        self, xlmr: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _say.cache_clear()
+        for _ in range(2):
+            conventions = DualEncoder.load(xlmr).conventions
+        assert conventions == {
+            "model": str(xlmr),
             "revision": None,
             "pooling": "mean",
             "query_prefix": "Query: ",
             "passage_prefix": "Passage: ",
             "max_query_length": 64,
             "max_passage_length": 64,  # not 256: the model has 66 positions, two set aside
+            "similarity": "cosine",
+            "sources": conventions["sources"],
         }
+        assert "arXiv 2408.10536" in conventions["sources"]["query_prefix"]
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "pooling 'mean', query_prefix 'Query: '" in said
 
-    def test_labse_uses_its_pooler_and_no_prefix(self, labse: Path) -> None:
-        conventions = DualEncoder.load(labse).conventions
+    @pytest.mark.parametrize(
+        "name", ["multilingual-e5-small", "models--intfloat--multilingual-e5-small/snapshots/0f3a", "LaBSE"]
+    )
+    def test_a_directorys_name_says_nothing(self, xlmr: Path, tmp_path: Path, name: str) -> None:
+        conventions = DualEncoder.load(copied(xlmr, tmp_path / name)).conventions
+        assert (conventions["pooling"], conventions["query_prefix"]) == ("mean", "Query: ")
+        (tmp_path / "e5-small").symlink_to(xlmr)
+        assert DualEncoder.load(tmp_path / "e5-small").prefix("query") == "Query: "
+
+    @pytest.mark.parametrize(
+        ("file", "content", "prefix"),
+        [
+            ("config.json", {"_name_or_path": "intfloat/multilingual-e5-base"}, "query: "),
+            ("config.json", {"_name_or_path": "/home/me/multilingual-e5-base"}, "Query: "),
+            ("README.md", "---\nbase_model: intfloat/e5-small-v2\n---\nA model.", "query: "),
+            ("README.md", "---\nmodel-index:\n- name: multilingual-e5-large\n---\n", "query: "),
+            ("README.md", "---\nbase_model: [intfloat/multilingual-e5-large-instruct]\n---\n", "Query: "),
+            ("README.md", "---\n: : :\n- {\n---\nNot YAML.", "Query: "),
+        ],
+    )
+    def test_e5_is_known_by_what_its_files_say(
+        self, xlmr: Path, tmp_path: Path, file: str, content: dict | str, prefix: str
+    ) -> None:
+        model = copied(xlmr, tmp_path / "model")
+        if isinstance(content, dict):
+            content = json.dumps(json.loads((model / file).read_text()) | content)
+        (model / file).write_text(content)
+        assert DualEncoder.load(model).prefix("query") == prefix
+
+    def test_labse_is_known_by_what_its_files_say(self, labse: Path, tmp_path: Path) -> None:
+        model = copied(labse, tmp_path / "model")
+        (model / "README.md").write_text("---\nbase_model: sentence-transformers/LaBSE\n---\n")
+        conventions = DualEncoder.load(model).conventions
         assert (conventions["pooling"], conventions["query_prefix"]) == ("pooler", "")
         assert conventions["max_query_length"] == conventions["max_passage_length"] == 48
-
-    def test_e5_is_known_by_its_name(self, xlmr: Path, tmp_path: Path) -> None:
-        conventions = DualEncoder.load(copied(xlmr, tmp_path / "multilingual-e5-tiny")).conventions
-        assert (conventions["query_prefix"], conventions["passage_prefix"]) == ("query: ", "passage: ")
 
     def test_matrix_products_in_bfloat16_are_close_to_those_in_float32(self, xlmr: Path) -> None:
         encoder = DualEncoder.load(xlmr)
@@ -105,35 +142,104 @@ class TestConventions:
             "ask: ",
             "doc: ",
         )
-        assert conventions["max_passage_length"] == 40
-        expected = theirs.encode(TEXTS, prompt_name="document", normalize_embeddings=True)
-        assert_allclose(ours.encode(TEXTS, "passage", progress=False), expected, atol=2e-6)
+        assert conventions["max_passage_length"] == conventions["max_query_length"] == 40
+        assert set(conventions["sources"].values()) == {"files"}
+        for kind, encode in (("query", theirs.encode_query), ("passage", theirs.encode_document)):
+            expected = encode([*TEXTS, LONG], normalize_embeddings=True)
+            assert_allclose(ours.encode([*TEXTS, LONG], kind, progress=False), expected, atol=2e-6)
+
+    @pytest.mark.parametrize("length", [None, 20, 60, 200])
+    def test_the_length_of_the_files_is_obeyed(self, xlmr: Path, tmp_path: Path, length: int | None) -> None:
+        modules = [Transformer(str(xlmr), max_seq_length=length), Pooling(32, "mean")]
+        SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+        encoder = DualEncoder.load(tmp_path / "st")
+        assert encoder.max_length("query") == encoder.max_length("passage") == min(length or 64, 64)
 
     def test_empty_prompts_of_a_sentence_transformer_say_nothing(self, xlmr: Path, tmp_path: Path) -> None:
         modules = [Transformer(str(xlmr)), Pooling(32, "mean")]
-        for name, prefix in (("e5-tiny", "query: "), ("other", "")):
-            SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / name))
-            assert DualEncoder.load(tmp_path / name).prefix("query") == prefix
+        for name, prefix in (("intfloat/e5-small", "query: "), ("another", "")):
+            SentenceTransformer(modules=modules, device="cpu").save(
+                str(tmp_path / "st"), create_model_card=False
+            )
+            (tmp_path / "st" / "README.md").write_text(f"---\nbase_model: {name}\n---\n")
+            encoder = DualEncoder.load(tmp_path / "st")
+            assert encoder.prefix("query") == prefix
+            # but what is saved here says so
+            encoder = DualEncoder.load(tmp_path / "st", query_prefix="", passage_prefix="")
+            encoder.save(tmp_path / "ours")
+            shutil.copy(tmp_path / "st" / "README.md", tmp_path / "ours")
+            assert DualEncoder.load(tmp_path / "ours").prefix("query") == ""
 
-    def test_a_dense_layer_over_cls_is_the_pooler(self, labse: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("prompts", "default", "expected"),
+        [
+            ({"query": "q ", "passage": "p "}, None, ("q ", "p ")),
+            ({"query": "q ", "corpus": "c ", "document": ""}, None, ("q ", "c ")),
+            ({"search": "s "}, "search", ("s ", "s ")),
+            ({"query": "q ", "search": "s "}, "search", ("q ", "s ")),
+            ({"retrieval": "r "}, None, ("", "")),
+            ({}, None, ("", "")),
+        ],
+    )
+    def test_prompts_of_the_files(
+        self, xlmr: Path, tmp_path: Path, prompts: dict, default: str | None, expected: tuple
+    ) -> None:
+        modules = [Transformer(str(xlmr)), Pooling(32, "mean")]
+        SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+        settings = {"prompts": prompts, "default_prompt_name": default}
+        (tmp_path / "st" / "config_sentence_transformers.json").write_text(json.dumps(settings))
+        encoder = DualEncoder.load(tmp_path / "st")
+        assert (encoder.prefix("query"), encoder.prefix("passage")) == expected
+
+    @pytest.mark.parametrize("mode", ["max", "lasttoken", "weightedmean", ("cls", "mean")])
+    def test_every_pooling_and_what_follows_it_is_obeyed(
+        self, labse: Path, tmp_path: Path, mode: str | tuple[str, ...]
+    ) -> None:
         torch.manual_seed(5)
-        dense = Dense(32, 32)  # not the weights of the model's own pooler
-        modules = [Transformer(str(labse)), Pooling(32, "cls"), dense, Normalize()]
+        pooling = Pooling(32, mode)
+        modules = [Transformer(str(labse)), pooling, Dense(pooling.pooling_output_dimension, 16), Normalize()]
         theirs = SentenceTransformer(modules=modules, device="cpu")
         theirs.save(str(tmp_path / "st"))
         ours = DualEncoder.load(tmp_path / "st")
-        assert ours.conventions["pooling"] == "pooler"
+        assert ours.dimension == 16
         assert_allclose(ours.encode(TEXTS, "query", progress=False), theirs.encode(TEXTS), atol=2e-6)
+        assert encoder_sha256(DualEncoder.load(tmp_path / "st")) == encoder_sha256(ours)
+        with torch.no_grad():
+            ours.network[2].linear.bias[0] += 0.1
+        assert encoder_sha256(DualEncoder.load(tmp_path / "st")) != encoder_sha256(ours)
 
-    def test_a_pipeline_of_another_kind_is_refused(self, xlmr: Path, tmp_path: Path) -> None:
-        modules = [Transformer(str(xlmr)), Pooling(32, "max")]
-        SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "max"))
-        with pytest.raises(ValueError, match=r"1_Pooling.config\.json: pooling max"):
-            DualEncoder.load(tmp_path / "max")
-        modules = [Transformer(str(xlmr)), Pooling(32, "mean"), Dense(32, 16)]
-        SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "projected"))
-        with pytest.raises(ValueError, match=r"2_Dense.config\.json"):
-            DualEncoder.load(tmp_path / "projected")
+    @pytest.mark.parametrize(("similarity", "normal"), [("cosine", True), (None, True), ("dot", False)])
+    def test_similarity_is_obeyed(
+        self, xlmr: Path, tmp_path: Path, similarity: str | None, normal: bool
+    ) -> None:
+        modules = [Transformer(str(xlmr)), Pooling(32, "mean")]
+        theirs = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name=similarity)
+        theirs.save(str(tmp_path / "st"))
+        ours = DualEncoder.load(tmp_path / "st")
+        assert ours.conventions["similarity"] == (similarity or "cosine")
+        vectors = ours.encode(TEXTS, "query", progress=False)
+        assert_allclose(vectors, theirs.encode(TEXTS, normalize_embeddings=normal), atol=2e-6)
+        assert_allclose(vectors @ vectors.T, theirs.similarity(vectors, vectors), atol=2e-5)
+
+    def test_vectors_are_cut_as_the_files_say(self, xlmr: Path, tmp_path: Path) -> None:
+        modules = [Transformer(str(xlmr)), Pooling(32, "mean")]
+        theirs = SentenceTransformer(modules=modules, device="cpu", truncate_dim=8)
+        theirs.save(str(tmp_path / "st"))
+        ours = DualEncoder.load(tmp_path / "st")
+        assert ours.dimension == 8
+        expected = theirs.encode(TEXTS, normalize_embeddings=True)
+        assert_allclose(ours.encode(TEXTS, "query", progress=False), expected, atol=2e-6)
+
+    def test_a_pooling_that_is_chosen_replaces_the_files(self, xlmr: Path, tmp_path: Path) -> None:
+        modules = [Transformer(str(xlmr)), Pooling(32, "cls")]
+        SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+        chosen = DualEncoder.load(tmp_path / "st", pooling="mean", query_prefix="")
+        assert chosen.conventions["pooling"] == "mean"
+        assert chosen.conventions["sources"]["pooling"] == "user"
+        plain = DualEncoder.load(xlmr, query_prefix="")
+        assert_allclose(chosen.encode(TEXTS, "query"), plain.encode(TEXTS, "query"), atol=2e-6)
+        with pytest.raises(ValueError, match="pooling 'pooler' is for plain transformers models"):
+            DualEncoder.load(tmp_path / "st", pooling="pooler")
 
 
 class TestVectors:
@@ -149,7 +255,8 @@ class TestVectors:
         assert_allclose(vector, functional.normalize(hidden[:, 0]), atol=1e-6)
 
     def test_pooler_is_the_models_own(self, labse: Path) -> None:
-        vectors = DualEncoder.load(labse).encode(TEXTS[:6], "query", progress=False)
+        encoder = DualEncoder.load(labse, pooling="pooler", query_prefix="")
+        vectors = encoder.encode(TEXTS[:6], "query", progress=False)
         for vector, text in zip(vectors, TEXTS, strict=False):
             assert_allclose(
                 vector, functional.normalize(direct_output(labse, text).pooler_output)[0], atol=1e-6
@@ -229,7 +336,9 @@ class TestVectors:
 
 class TestLayouts:
     @pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
-    def test_saved_for_everyone(self, xlmr: Path, labse: Path, tmp_path: Path, pooling: str) -> None:
+    def test_saved_for_everyone(
+        self, xlmr: Path, labse: Path, tmp_path: Path, pooling: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         source = labse if pooling == "pooler" else xlmr
         encoder = DualEncoder.load(source, pooling=pooling, query_prefix="ask: ", max_query_length=20)
         encoder.save(tmp_path / "saved")
@@ -237,22 +346,29 @@ class TestLayouts:
         assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
 
         again = DualEncoder.load(tmp_path / "saved")
-        assert {**again.conventions, "model": 0} == {**encoder.conventions, "model": 0}
+        same = {"model": 0, "sources": 0}
+        assert again.conventions | same == encoder.conventions | same
+        assert set(again.conventions["sources"].values()) == {"files"}
         for kind in ("query", "passage"):
             assert_array_equal(
                 again.encode([*TEXTS, LONG], kind, progress=False),
                 encoder.encode([*TEXTS, LONG], kind, progress=False),
             )
 
+        capfd.readouterr()
         theirs = SentenceTransformer(str(tmp_path / "saved"), device="cpu")
-        short = [text[:10] for text in TEXTS]
-        for texts, kind in ((short, "query"), ([*TEXTS, LONG], "passage")):
-            expected = theirs.encode(texts, prompt_name=kind)
-            assert np.abs(encoder.encode(texts, kind, progress=False) - expected).max() < 1e-5
+        assert "MISSING" not in (said := capfd.readouterr().err) and "UNEXPECTED" not in said
+        texts = [*TEXTS, LONG]
+        for kind, encode in (("query", theirs.encode_query), ("passage", theirs.encode_document)):
+            assert np.abs(encoder.encode(texts, kind, progress=False) - encode(texts)).max() < 1e-5
+        assert (
+            np.abs(encoder.encode(texts, "passage") - theirs.encode(texts, prompt_name="passage")).max()
+            < 1e-5
+        )
 
         AutoModel.from_pretrained(tmp_path / "saved")
         prefix, tokenizer = encoder.prefix("passage"), AutoTokenizer.from_pretrained(tmp_path / "saved")
-        assert tokenizer(prefix + short[0])["input_ids"] == encoder.token_ids(short[:1], "passage")[0]
+        assert tokenizer(prefix + TEXTS[0])["input_ids"] == encoder.token_ids(TEXTS[:1], "passage")[0]
 
     def test_saving_is_deterministic(self, encoder: DualEncoder, tmp_path: Path) -> None:
         encoder.save(tmp_path / "one")
@@ -344,10 +460,39 @@ class TestErrors:
         with pytest.raises(ValueError, match="batch_size is 0"):
             encoder.encode(["a"], "query", batch_size=0)
 
-    def test_a_file_of_ours_with_a_wrong_field(self, encoder: DualEncoder, tmp_path: Path) -> None:
-        encoder.save(tmp_path)
-        own = json.loads((tmp_path / "hybridnb.json").read_text())
-        own["max_querry_length"] = own.pop("max_query_length")
-        (tmp_path / "hybridnb.json").write_text(json.dumps(own))
-        with pytest.raises(ValueError, match=r"hybridnb\.json: fields are .*max_querry_length"):
-            DualEncoder.load(tmp_path)
+
+class TestHash:
+    """encoder_sha256: the identity of a system."""
+
+    def test_it_is_of_what_the_vectors_depend_on(self, xlmr: Path, tmp_path: Path) -> None:
+        encoder = DualEncoder.load(xlmr)
+        digest = encoder_sha256(encoder)
+        encoder.tokenize([LONG], "query")
+        assert encoder_sha256(encoder) == digest, "it may not depend on the last call"
+        encoder.save(tmp_path / "elsewhere")
+        assert encoder_sha256(encoder) == digest, "saving changes no vector"
+        assert encoder_sha256(DualEncoder.load(tmp_path / "elsewhere")) == digest
+        changes = [
+            {"pooling": "cls"},
+            {"query_prefix": "q: "},
+            {"passage_prefix": "p: "},
+            {"max_query_length": 20},
+            {"max_passage_length": 20},
+        ]
+        others = [encoder_sha256(DualEncoder.load(xlmr, **change)) for change in changes]
+        encoder.precision = "bfloat16"
+        others.append(encoder_sha256(encoder))
+        encoder.precision = None
+        with torch.no_grad():
+            encoder.model.encoder.layer[1].output.dense.bias[3] += 1e-3
+        others.append(encoder_sha256(encoder))
+        assert len({digest, *others}) == len(others) + 1
+
+    def test_a_tokenizer_that_reads_otherwise_is_another_system(self, xlmr: Path, tmp_path: Path) -> None:
+        model = copied(xlmr, tmp_path / "model")
+        tokenizer = json.loads((model / "tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        one, two = 60, 61
+        vocabulary[one][0], vocabulary[two][0] = vocabulary[two][0], vocabulary[one][0]
+        (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+        assert encoder_sha256(DualEncoder.load(model)) != encoder_sha256(DualEncoder.load(xlmr))

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from toy import SENTENCES, TEXTS, tiny_labse, tiny_xlmr
 
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.encoders.small import build_small_encoder
+from hybridnb.encoders.models.small import build_small_encoder
 from tools.pruning import prune_vocabulary
 
 SOME = [SENTENCES["en"], SENTENCES["zh"], SENTENCES["th"], "ꙮ unknown ꙮ", "  two  spaces "]

