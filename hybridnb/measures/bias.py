@@ -70,4 +70,4 @@ def _best_by_language(ranks: pd.DataFrame) -> pd.DataFrame:
     rows = of_task(ranks, "multilingual")
     text = dict.fromkeys(["dataset", "query_language", "relevant_language"], "str")
     rows = rows.assign(rank=rows["rank"].astype(np.float64).fillna(np.inf)).astype(text)
-    return rows.groupby([*QUERY, "relevant_language"], observed=True, sort=False)["rank"].min().reset_index()
+    return rows.groupby([*QUERY, "relevant_language"], observed=True)["rank"].min().reset_index()

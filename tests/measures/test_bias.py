@@ -66,7 +66,10 @@ def test_friedman_uses_only_queries_answered_in_all_languages():
     partial = table([("l0", f"p{n}", code, 1 + n) for n in range(50) for code in ("l0", "l1")])
     partial["rank"] += np.arange(len(partial)) % 2
     with_partial = friedman(
-        pd.concat([complete, partial, partial.assign(query_language="partial only")], ignore_index=True)
+        pd.concat(
+            [complete, partial, *(partial.assign(query_language=name) for name in ("a", "z"))],
+            ignore_index=True,
+        )
     )
     pd.testing.assert_frame_equal(with_partial, friedman(complete))
     assert friedman(partial).empty
