@@ -209,11 +209,9 @@ def train(
         }
     else:
         plan = planned(chosen)
-    for made, benchmarks in _part(plan, part).items():
-        making.finetune(chosen.with_fraction(made.fraction), made.strategy, made.seed)
-        for name in benchmarks if evaluate else ():
-            if not made.is_evaluated(name):
-                making.evaluate_run(made, name)
+    plan = _part(plan, part)
+    making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()))
+    for made in plan:
         print(f"run: {made.directory}", flush=True)
 
 
@@ -278,7 +276,8 @@ def evaluate(
         )
         for loaded in benchmarks:
             evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
-    metrics = {name: values for name, values in read_metrics(out).items() if name in benchmark}
+    known = read_metrics(out / "metrics.json")
+    metrics = {name: values for name, values in known.items() if name in benchmark}
     print(headline_table(metrics).to_string())
     print(f"\nranks and metrics: {out}")
 
