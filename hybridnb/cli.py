@@ -276,7 +276,7 @@ def evaluate(
         )
         for loaded in benchmarks:
             evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
-    known = read_metrics(out / "metrics.json")
+    known = read_metrics(out)
     metrics = {name: values for name, values in known.items() if name in benchmark}
     print(headline_table(metrics).to_string())
     print(f"\nranks and metrics: {out}")

@@ -86,7 +86,7 @@ def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) ->
         ValueError: they may not; the message says what the directory holds, and in what it differs.
     """
     known = read_evaluations(out)
-    metrics = read_metrics(out / "metrics.json") if (out / "metrics.json").is_file() else {}
+    metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
     if unknown := sorted(metrics.keys() - known.keys()):
         raise ValueError(
             f"{out} has a metrics.json, but no evaluations.json that says of what it holds on {unknown[0]}: "
@@ -115,7 +115,7 @@ def keep_results(
     file = out / "ranks" / f"{benchmark.name}.parquet"
     with locked(out):
         known = check_results(out, system, benchmark)
-        metrics = read_metrics(out / "metrics.json") if (out / "metrics.json").is_file() else {}
+        metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
         metrics[benchmark.name] = pack(ranks)
         write_ranks(file, ranks)
         made = {"benchmark_sha256": benchmark.sha256, "ranks_sha256": file_sha256(file), **provenance()}

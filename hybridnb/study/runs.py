@@ -141,7 +141,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """metrics.json: benchmark -> task -> metric -> value; see `measures.metrics_file`."""
-        return read_metrics(self.directory / "metrics.json")
+        return read_metrics(self.directory)
 
     @property
     def history(self) -> pd.DataFrame:
