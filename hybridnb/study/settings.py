@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from hybridnb.corpora import BENCHMARKS
+from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.files import sha256_of
@@ -40,6 +41,10 @@ def _known(benchmarks: tuple[str, ...]) -> tuple[str, ...]:
     for name in benchmarks:
         BENCHMARKS[name]
     return _once(benchmarks)
+
+
+def _one_form(languages: tuple[str, ...]) -> tuple[str, ...]:
+    return _once(tuple(map(canonical, languages)))
 
 
 Strategies = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_spelled)]
@@ -83,7 +88,7 @@ class Study(Settings):
     strategies: Strategies
     seeds: Seeds
     benchmarks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
-    languages: Annotated[tuple[str, ...], AfterValidator(_once)] = ()
+    languages: Annotated[tuple[str, ...], AfterValidator(_one_form)] = ()
     baseline: bool = False
     sweeps: tuple[Sweep, ...] = ()
     part: Annotated[str, Field(pattern="^[A-Za-z0-9.+-]{0,150}$")] = ""
