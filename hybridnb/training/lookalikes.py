@@ -30,8 +30,8 @@ def groups_as_read(
     """
     if not isinstance(corpus.items, list):
         return corpus.index.groups
-    queries = _cut_alike(corpus, encoder, "query", settings.max_query_length, languages)
-    passages = _cut_alike(corpus, encoder, "passage", settings.max_passage_length, languages)
+    queries = _cut_alike(corpus, encoder, "query", settings.lengths["query"], languages)
+    passages = _cut_alike(corpus, encoder, "passage", settings.lengths["passage"], languages)
     if not queries and not passages:
         return corpus.index.groups
 
