@@ -144,6 +144,9 @@ Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="on
 Data = Annotated[
     str | None, typer.Option(help="directory of data files (else HYBRIDNB_DATA, cache, public home)")
 ]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="count and list bad rows of data files instead of stopping")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -171,12 +174,13 @@ def run(
     benchmark: Benchmarks = None,
     model: Model = None,
     setting: Settings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Run a study: all its notebooks, headless; goes on where it stopped."""
     from hybridnb.notebooks import run_study
 
     chosen = _study(study, corpus, benchmark, model, setting)
-    run_study(chosen.only(strategies=strategy or (), seeds=seed or ()))
+    run_study(chosen.only(strategies=strategy or (), seeds=seed or ()), skip_bad=skip_bad)
 
 
 @app.command(cls=Strict)
@@ -193,11 +197,13 @@ def train(
     benchmark: Benchmarks = None,
     model: Model = None,
     setting: Settings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Fine-tune encoders without notebooks: all of a study's runs, or those of the strategies and seeds named.
 
     Also under accelerate launch or torchrun.
     """
+    from hybridnb import corpora
     from hybridnb.study import making
     from hybridnb.study.plan import planned, run_of
 
@@ -210,8 +216,18 @@ def train(
     else:
         plan = planned(chosen)
     plan = _part(plan, part)
-    making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()))
-    for made in plan:
+    to_rank = {
+        made: [name for name in benchmarks if evaluate and not (made.is_trained and made.is_evaluated(name))]
+        for made, benchmarks in plan.items()
+    }
+    # a benchmark that cannot be read must not cost a training
+    wanted = {name for names in to_rank.values() for name in names}
+    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in sorted(wanted)}
+    for made, names in to_rank.items():
+        fraction = chosen.with_fraction(made.fraction)
+        making.finetune(fraction, made.strategy, made.seed, skip_bad=skip_bad)
+        for name in names:
+            making.evaluate_run(made, loaded[name])
         print(f"run: {made.directory}", flush=True)
 
 
@@ -249,6 +265,7 @@ def evaluate(
     max_query_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
     max_passage_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
     revision: Annotated[str | None, typer.Option(help="on the hub")] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Evaluate an encoder on benchmarks."""
     from hybridnb import corpora
@@ -258,7 +275,7 @@ def evaluate(
     from hybridnb.study import evaluation
 
     # read every benchmark before the first is encoded: a missing one must not cost an hour
-    benchmarks = [corpora.load_benchmark(name, directory=data) for name in benchmark]
+    benchmarks = [corpora.load_benchmark(name, directory=data, skip_bad=skip_bad) for name in benchmark]
     if model == "bm25":
         for loaded in benchmarks:
             evaluation.evaluate_bm25(loaded, out)
@@ -276,8 +293,7 @@ def evaluate(
         )
         for loaded in benchmarks:
             evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
-    known = read_metrics(out)
-    metrics = {name: values for name, values in known.items() if name in benchmark}
+    metrics = {name: values for name, values in read_metrics(out).items() if name in benchmark}
     print(headline_table(metrics).to_string())
     print(f"\nranks and metrics: {out}")
 
@@ -287,9 +303,7 @@ def describe(
     name: Annotated[str | None, typer.Argument(help="a benchmark, a corpus or a JSONL file")] = None,
     data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="count and list bad rows instead of stopping")
-    ] = False,
+    skip_bad: SkipBad = False,
 ) -> None:
     """What is in a benchmark or corpus; without a name: what there is."""
     from hybridnb import corpora
@@ -302,14 +316,16 @@ def describe(
             for known, data_set in names.items():
                 print(f"  {known:<12} {data_set.about}")
         return
-    options: dict[str, Any] = {"directory": data, **({"skip_bad": True} if skip_bad else {})}
+    options: dict[str, Any] = {"directory": data, "skip_bad": skip_bad}
     read: Any
     if name in corpora.BENCHMARKS:  # where it is a corpus too, as cldr, the benchmark
         read = corpora.load_benchmark(name, **options)
     elif name in corpora.VALIDATION and name not in corpora.TRAINING:
         read = corpora.validation_corpus(name, **options)
-    else:
+    elif name in corpora.TRAINING or "/" in name or name.endswith(corpora.JSONL):
         read = corpora.training_corpus(name, **options)
+    else:
+        read = corpora.data_set(name)  # which says what there is
     values = to_dict(read)
     if as_json:
         print(json.dumps(values, ensure_ascii=False, indent=1))
@@ -329,6 +345,8 @@ def fetch(
     from hybridnb.places import cache_directory
 
     target = to or cache_directory()
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"--to {to} is no directory")
     fetch(corpora.source_of(name), target)
     print(f"{name} is in {target}")
 
@@ -340,6 +358,7 @@ def _study(
     model: str | None,
     settings: Sequence[str] | None,
 ) -> Study:
+    from hybridnb.corpora import BENCHMARKS
     from hybridnb.study.settings import Study
 
     overrides: dict[str, Any] = {}
@@ -351,7 +370,7 @@ def _study(
         overrides["encoder.model"] = model
     for text in settings or ():
         name, equals, value = text.partition("=")
-        if not equals:
+        if not (name and equals):
             raise ValueError(f"--set {text}: write NAME=VALUE, such as training.steps=1000")
         if name in overrides:
             raise ValueError(f"--set {text}: {name} is given more than once")
@@ -359,7 +378,10 @@ def _study(
     if "corpus.training" in overrides:
         # validation goes with the corpus: a share of its documents, unless another is named
         overrides.setdefault("corpus.validation", "")
-    return Study.load(study, overrides)
+    chosen = Study.load(study, overrides)
+    for name in chosen.benchmarks:
+        BENCHMARKS[name]  # an unknown one is an error before anything is done
+    return chosen
 
 
 def _value(text: str) -> Any:

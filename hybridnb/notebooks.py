@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from hybridnb.corpora.lines import SKIP_BAD
 from hybridnb.files import file_sha256, read_json, sha256_of, write_json, write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
 from hybridnb.process import prepare
@@ -106,20 +107,29 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
         yield Step("05_report", {"study": study_file}, planned(study))
 
 
-def run_study(study: Study) -> None:
+def run_study(study: Study, *, skip_bad: bool = False) -> None:
     """Execute a study's notebooks; what is done already is kept.
 
-    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY; STUDY is the name, for a part of a study
-    `Study.output_name`. A step is done when its executed copy says
+    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when its executed copy says
     that it was made of what there is now: the same notebook, parameters, settings, package and results. Two
     processes may run one study: of each step, the second waits for the first.
+
+    Args:
+        study: What is run.
+        skip_bad: Leave bad rows of data files out, counted and listed, instead of stopping.
+
+    Raises:
+        RuntimeError: A notebook failed; the message names its error and the copy that shows where.
+        ValueError: The study's name belongs to a study of other settings.
     """
     prepare()
     if data := os.environ.get("HYBRIDNB_DATA"):
         # kernels inherit it and start in another directory
         os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
+    if skip_bad:
+        os.environ[SKIP_BAD] = "1"
     claim_name(study)
-    directory = RUNS / study.output_name
+    directory = RUNS / study.name
     study_file = directory / "study.json"
     write_text(study_file, study.to_json())
     everything = list(steps(study, str(study_file)))
@@ -143,8 +153,8 @@ def run_study(study: Study) -> None:
         print(f"\n{benchmark}\n{tables.with_spread(scores).to_string()}")
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")
-    print(f"Runs (encoders, ranks, metrics): {_shown(RUNS / study.name)}")
-    print(f"Figures: {_shown(FIGURES / study.output_name)}")
+    print(f"Runs (encoders, ranks, metrics): {_shown(directory)}")
+    print(f"Figures: {_shown(FIGURES / study.name)}")
 
 
 def made_of(step: Step, study: Study, code: str) -> str:

@@ -49,8 +49,8 @@ def load_benchmark(name: str, *, directory: str | Path | None = None, **reading:
         >>> len(benchmark.languages), benchmark.queries["en"].texts[0]
         (11, 'Which currency is legal tender in Antigua & Barbuda?')
     """
-    data_set = BENCHMARKS[name]
-    return data_set.load(directory, **_options(name, data_set, reading))
+    known = BENCHMARKS[name]
+    return known.load(directory, **_options(name, known, reading))
 
 
 def training_corpus(
@@ -100,7 +100,7 @@ def source_of(name: str) -> Source:
     Raises:
         ValueError: The data set is made here, or the name is unknown.
     """
-    source = _data_set(name).source
+    source = data_set(name).source
     if source is None:
         raise ValueError(f"{name} is made here: it has no files to fetch")
     return source
@@ -122,11 +122,11 @@ def content_sha256(name: str | Path, directory: str | Path | None = None) -> str
     """
     if _is_path(name):
         return content_sha256_of_file(_existing(name))
-    data_set = _data_set(str(name))
-    if data_set.source is not None:
-        return sha256_of(content_digests(data_set.source, directory))
-    assert data_set.made_of is not None
-    return sha256_of(data_set.made_of())
+    known = data_set(str(name))
+    if known.source is not None:
+        return sha256_of(content_digests(known.source, directory))
+    assert known.made_of is not None
+    return sha256_of(known.made_of())
 
 
 def _corpus(
@@ -142,11 +142,11 @@ def _corpus(
 
         corpus = read_jsonl(_existing(name), **reading)
     else:
-        data_set = registry[str(name)]
-        if languages is not None and "languages" in inspect.signature(data_set.load).parameters:
+        known = registry[str(name)]
+        if languages is not None and "languages" in inspect.signature(known.load).parameters:
             # it would read files of languages that nobody asks for
             reading, languages = {**reading, "languages": languages}, None
-        corpus = data_set.load(directory, **_options(str(name), data_set, reading))
+        corpus = known.load(directory, **_options(str(name), known, reading))
     if languages is not None:
         corpus = corpus.in_languages(languages)
     return corpus.without_sources(exclude_sources) if exclude_sources else corpus
@@ -163,13 +163,13 @@ def _options(name: str, data_set: DataSet[Any], reading: dict[str, Any]) -> dict
     return given
 
 
-def _data_set(name: str) -> DataSet[Any]:
+def data_set(name: str) -> DataSet[Any]:
     """The data set of this name, of whatever kind."""
     every: Registry[DataSet[Any]] = Registry("data set")
     for registry in (BENCHMARKS, TRAINING, VALIDATION):
-        for known, data_set in registry.items():
+        for known, entry in registry.items():
             if known not in every:
-                every.register(known, data_set)
+                every.register(known, entry)
     return every[name]
 
 

@@ -48,7 +48,9 @@ class Row:
         check_fields(row, REQUIRED, OPTIONAL, path, line)
         row_id = check_text(row["id"], path, line, "id")
         source = check_text(row["src"], path, line, "src")
-        kind = check_text(row["k"], path, line, "k") if "k" in row else None
+        kind = row.get("k")
+        if kind not in (None, "q"):
+            raise BadRow(path, line, "k", f"is {kind!r}", 'write "q" where the query is a question')
         document = check_text(row["doc"], path, line, "doc") if "doc" in row else row_id.rsplit("#", 1)[0]
         queries = _texts(row, "q", path, line, mapped)
         passages = _texts(row, "p", path, line, mapped)

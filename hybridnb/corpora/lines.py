@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import warnings
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
+
+SKIP_BAD = "HYBRIDNB_SKIP_BAD"
+"""What `hybridnb run --skip-bad` tells its notebooks by."""
 
 GZIP = b"\x1f\x8b"
 FOREIGN = {
@@ -69,10 +73,10 @@ class BadRowsWarning(UserWarning):
 
 
 class BadRows:
-    """The bad rows met by a reader. skip: collect them; otherwise the first one is raised."""
+    """The bad rows met by a reader. skip, or HYBRIDNB_SKIP_BAD=1: collect them; otherwise the first one is raised."""
 
     def __init__(self, *, skip: bool) -> None:
-        self.skip = skip
+        self.skip = skip or os.environ.get(SKIP_BAD) == "1"
         self.rows: list[BadRow] = []
 
     def add(self, error: BadRow) -> None:

@@ -249,6 +249,10 @@ def _check_safetensors(file: Path) -> None:
 
 
 def _check_tokenizer(tokenizer: Any, model: Any, directory: Path) -> None:
+    names = {"tokenizer.json", *tokenizer.vocab_files_names.values()}
+    if not any((directory / name).is_file() for name in names):
+        # transformers would make an empty one
+        raise FileNotFoundError(f"{directory} has no tokenizer: none of {', '.join(sorted(names))}")
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(
             f"{directory}: {type(tokenizer).__name__} has no fast form (tokenizer.json), which is needed"
