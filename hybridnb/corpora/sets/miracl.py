@@ -61,11 +61,17 @@ def load_benchmark(
 ) -> Benchmark:
     """The benchmark "miracl-LANG": query ids are "LANG:TOPIC", so that languages can be put together.
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
     Candidates are read from disk on access.
-    BadRow (a ValueError): the first bad row, which a topic without a relevant passage is too (the official
-    evaluation leaves such out; dev has none); with skip_bad they are left out, with a BadRowsWarning.
-    ValueError: a relevant passage that is not in the collection, with or without skip_bad.
+
+    Args:
+        language: Its code.
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        skip_bad: Leave bad rows out, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad row (a ValueError), which a topic without a relevant passage is too (the official
+            evaluation leaves such out; dev has none).
+        ValueError: A relevant passage that is not in the collection, with or without skip_bad.
     """
     topics_path, qrels_path, *shards = locate(source(language), directory)
     bad = BadRows(skip=skip_bad)

@@ -82,13 +82,18 @@ def load(
     languages: Collection[str] | None = None,
     skip_bad: bool = False,
 ) -> ParallelCorpus:
-    """The training triples in these languages (default: those of the paper); `items.negative` has the third.
+    """The training triples; `items.negative` has the third of each.
 
     The first call indexes the files into the cache (minutes for the whole of it), later ones map the index.
     Items whose queries or positive passages are linked (a query with two positives) are one group.
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
-    BadRow (a ValueError): the first bad line, or a triple naming a text that a language lacks; with skip_bad
-    they are left out, with a BadRowsWarning.
+
+    Args:
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        languages: Only these; those of the paper by default.
+        skip_bad: Leave bad lines and their triples out, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad line (a ValueError), or a triple naming a text that a language lacks.
     """
     codes = tuple(sorted({canonical(code) for code in (PAPER_LANGUAGES if languages is None else languages)}))
     triples_path, *text_paths = locate(source(codes), directory)

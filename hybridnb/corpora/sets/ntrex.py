@@ -58,9 +58,12 @@ SOURCE = Source(
 def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = False) -> Benchmark:
     """The benchmark "ntrex": query ids are "SENTENCE@LANGUAGE", candidate rows are sentence numbers.
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
-    BadRow (a ValueError): the first bad row; with skip_bad the sentence is left out of all languages, with a
-    BadRowsWarning.
+    Args:
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        skip_bad: Leave sentences with a bad row out of all languages, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad row (a ValueError).
     """
     bad = BadRows(skip=skip_bad)
     paths = locate(SOURCE, directory)

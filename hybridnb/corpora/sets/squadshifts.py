@@ -39,9 +39,12 @@ SOURCE = Source(
 def load(directory: str | Path | None = None, *, skip_bad: bool = False) -> ParallelCorpus:
     """The questions (queries) and the paragraphs they were asked about (passages); document = article.
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home.
-    BadRow (a ValueError): the first bad paragraph or question; with skip_bad they are left out, with a
-    BadRowsWarning.
+    Args:
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        skip_bad: Leave bad paragraphs and questions out, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad paragraph or question (a ValueError).
     """
     (path,) = locate(SOURCE, directory)
     bad = BadRows(skip=skip_bad)

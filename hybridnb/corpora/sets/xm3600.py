@@ -60,11 +60,15 @@ def load_benchmark(
 ) -> Benchmark:
     """The benchmark "xm3600": query ids are "IMAGE@LANGUAGE"; candidates are in the order of the images.
 
-    directory: where to look before HYBRIDNB_DATA, the cache and the public home; captions.jsonl or
-        captions.zip, in xm3600/. languages: only these (default: all 36). images: only the first so many
-        of the file (default: all).
-    ValueError: an unknown language, images below 2. BadRow (a ValueError): the first bad row; with skip_bad
-    they are left out, with a BadRowsWarning.
+    Args:
+        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
+        languages: Only these; all 36 by default.
+        images: Only the first so many of the file; all by default.
+        skip_bad: Leave bad rows out, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad row (a ValueError).
+        ValueError: An unknown language, images below 2.
     """
     chosen = sorted({canonical(code) for code in (LANGUAGES if languages is None else languages)})
     if not chosen or (unknown := [language for language in chosen if language not in IN_FILE]):
