@@ -203,7 +203,6 @@ def train(
 
     Also under accelerate launch or torchrun.
     """
-    from hybridnb import corpora
     from hybridnb.study import making
     from hybridnb.study.plan import planned, run_of
 
@@ -216,18 +215,8 @@ def train(
     else:
         plan = planned(chosen)
     plan = _part(plan, part)
-    to_rank = {
-        made: [name for name in benchmarks if evaluate and not (made.is_trained and made.is_evaluated(name))]
-        for made, benchmarks in plan.items()
-    }
-    # a benchmark that cannot be read must not cost a training
-    wanted = {name for names in to_rank.values() for name in names}
-    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in sorted(wanted)}
-    for made, names in to_rank.items():
-        fraction = chosen.with_fraction(made.fraction)
-        making.finetune(fraction, made.strategy, made.seed, skip_bad=skip_bad)
-        for name in names:
-            making.evaluate_run(made, loaded[name])
+    making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()), skip_bad=skip_bad)
+    for made in plan:
         print(f"run: {made.directory}", flush=True)
 
 
@@ -293,7 +282,8 @@ def evaluate(
         )
         for loaded in benchmarks:
             evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
-    metrics = {name: values for name, values in read_metrics(out).items() if name in benchmark}
+    known = read_metrics(out)
+    metrics = {name: values for name, values in known.items() if name in benchmark}
     print(headline_table(metrics).to_string())
     print(f"\nranks and metrics: {out}")
 

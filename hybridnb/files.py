@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ def atomic(target: Path) -> Iterator[Path]:
     """A path beside `target` to write a file or directory to; it takes the target's place at the end, and is on disk.
 
     After an error, or a kill, the target is what it was before; where the disk is full, the error names the target.
+
+    Args:
+        target: the file or directory; the directories it lies in are made.
+
+    Raises:
+        OSError: it cannot be written; where the disk is full, what to free is said.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as directory:
@@ -81,24 +87,29 @@ def locked(directory: Path, *, hold: bool = True, wait: bool = True) -> Iterator
     """Have `directory`, made if need be, to oneself: a second process waits, and is told for whom.
 
     Args:
+        directory: gets the files .lock and .holder for this time; after a kill they stay, and hinder nobody.
         hold: False does nothing (the processes of one distributed run, of which one holds it for all).
         wait: False raises instead.
 
     Raises:
         OSError: the directory cannot be written, or is held and `wait` is off; the holder is named.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as directory, locked(Path(directory)):
+        ...     sorted(path.name for path in Path(directory).iterdir())
+        ['.holder', '.lock']
     """
     if not hold:
         yield
         return
     directory.mkdir(parents=True, exist_ok=True)
-    # beside the directory, so that what is in it is results alone
-    file = directory.parent / f".{directory.name}.lock"
-    holder = file.with_suffix(".holder")
-    lock = FileLock(file)
+    lock, holder = FileLock(directory / ".lock"), directory / ".holder"
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        by = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        by = "another process"
+        with suppress(OSError, ValueError):
+            by = holder.read_text(encoding="utf-8")
         if not wait:
             raise OSError(f"{directory} is in use by {by}: wait for it, or stop it") from None
         print(f"{directory} is in use by {by}: waiting for it", file=sys.stderr, flush=True)
@@ -109,6 +120,9 @@ def locked(directory: Path, *, hold: bool = True, wait: bool = True) -> Iterator
         yield
     finally:
         holder.unlink(missing_ok=True)
+        # whoever waits for the file that is removed here opens a new one: filelock looks
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
         lock.release()
 
 

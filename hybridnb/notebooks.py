@@ -110,7 +110,8 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
 def run_study(study: Study, *, skip_bad: bool = False) -> None:
     """Execute a study's notebooks; what is done already is kept.
 
-    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY. A step is done when its executed copy says
+    Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY; STUDY is the name, for a part of a study
+    `Study.output_name`. A step is done when its executed copy says
     that it was made of what there is now: the same notebook, parameters, settings, package and results. Two
     processes may run one study: of each step, the second waits for the first.
 
@@ -129,7 +130,7 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
     if skip_bad:
         os.environ[SKIP_BAD] = "1"
     claim_name(study)
-    directory = RUNS / study.name
+    directory = RUNS / study.output_name
     study_file = directory / "study.json"
     write_text(study_file, study.to_json())
     everything = list(steps(study, str(study_file)))
@@ -153,8 +154,8 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
         print(f"\n{benchmark}\n{tables.with_spread(scores).to_string()}")
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")
-    print(f"Runs (encoders, ranks, metrics): {_shown(directory)}")
-    print(f"Figures: {_shown(FIGURES / study.name)}")
+    print(f"Runs (encoders, ranks, metrics): {_shown(RUNS / study.name)}")
+    print(f"Figures: {_shown(FIGURES / study.output_name)}")
 
 
 def made_of(step: Step, study: Study, code: str) -> str:

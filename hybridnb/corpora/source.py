@@ -128,8 +128,8 @@ def locate(source: Source, directory: str | Path | None = None) -> list[Path]:
     return [path for _, path in located(source, directory)]
 
 
-def located(source: Source, directory: str | Path | None = None) -> list[tuple[RemoteFile, Path]]:
-    """Each file of a source and where it lies, or the one that stands for all of them.
+def located(source: Source, directory: str | Path | None = None) -> list[tuple[str, Path]]:
+    """Each file of a source, or the one that stands for all of them: its path in a data directory, and where it is.
 
     What no directory has is downloaded into the cache: its number and size are told first (stderr), then file
     by file with a progress bar.
@@ -157,7 +157,8 @@ def located(source: Source, directory: str | Path | None = None) -> list[tuple[R
         found = _found(source, directory)
     paths = [(file, path) for file, path in found if path is not None]
     _verify(source, paths)
-    return paths
+    names = (next(n for n in (f.path, *f.also) if path.as_posix().endswith(n)) for f, path in paths)
+    return [(name, path) for name, (_, path) in zip(names, paths, strict=True)]
 
 
 def fetch(source: Source, to: Path) -> None:

@@ -7,6 +7,7 @@ five times as long to make and is no faster to read.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import mmap
 from array import array
@@ -100,7 +101,7 @@ def _write_offsets(path: Path, folder: Path, bad: BadRows) -> None:
 
 def _text_id(line: bytes, path: Path, number: int) -> int:
     """The id of a line `id TAB text`, once the whole line is found to be sound."""
-    text_id, tab, text = line.partition(b"\t")
+    text_id, tab, text = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).partition(b"\t")
     if not tab or not text_id.isdigit() or len(text_id) > 18:
         problem = f"{text_id[:40]!r} is no number before a tab"
         raise BadRow(path, number, "id", problem, "write `id TAB text` on every line")

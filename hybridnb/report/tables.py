@@ -31,8 +31,6 @@ MAIN = {
 }
 """Those that tests and figures go by: mAP of each task, and language bias."""
 
-NAN = float("nan")
-
 TASK_NAMES = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
 
 
@@ -77,11 +75,10 @@ def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     """One row a run: strategy, seed and the labels of `HEADLINE` that are defined on the benchmark.
 
     Raises:
-        ValueError: there are no runs, or one has no results on the benchmark.
+        ValueError: a run has no results on the benchmark.
     """
-    if not runs:
-        raise ValueError("there are no runs: a study names at least one strategy and seed")
-    return pd.DataFrame([{**_named(run), **headline(_results(run, benchmark))} for run in runs])
+    rows = [{**_named(run), **headline(_results(run, benchmark))} for run in runs]
+    return pd.DataFrame(rows, columns=None if rows else ["strategy", "seed"])
 
 
 def by_strategy(scores: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
@@ -242,23 +239,15 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         Index strategy; seed, the measures that compare languages, Kendall's W (mean over query languages; see
         `bias.friedman`) and in how many query languages p is below 0.001.
     """
-    rows = []
-    for run in runs:
-        of_run = headline(_results(run, benchmark))
-        tested = bias.friedman(run.ranks(benchmark))
-        rows.append(
-            {
-                **_named(run),
-                **{
-                    label: of_run.get(label, NAN)
-                    for label, measure in MAIN.items()
-                    if measure.between_languages
-                },
-                "Kendall's W": tested["kendalls_w"].mean(),
-                "languages with p < 0.001": f"{(tested['p_value'] < 0.001).sum()} of {len(tested)}",
-            }
-        )
-    return pd.DataFrame(rows).set_index("strategy")
+    table = scores(runs, benchmark).set_index("strategy")
+    labels = [label for label, measure in MAIN.items() if measure.between_languages]
+    tested = [bias.friedman(run.ranks(benchmark)) for run in runs]
+    table = table.reindex(columns=["seed", *labels])
+    table["Kendall's W"] = [test["kendalls_w"].mean() for test in tested]
+    table["languages with p < 0.001"] = [
+        f"{(test['p_value'] < 0.001).sum()} of {len(test)}" for test in tested
+    ]
+    return table
 
 
 def bias_in_short(scores: pd.DataFrame, pool: int, shares: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -292,13 +281,9 @@ def by_alpha(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     Returns:
         alpha, seed and the labels of `HEADLINE`; runs of other strategies are left out.
     """
-    rows = [
-        {"alpha": _alpha(run.strategy), "seed": run.seed, **headline(_results(run, benchmark))}
-        for run in runs
-        if run.fraction == 1
-    ]
-    table = pd.DataFrame(rows, columns=None if rows else ["alpha", "seed"]).dropna(subset="alpha")
-    return table.sort_values(["alpha", "seed"], ignore_index=True)
+    table = scores([run for run in runs if run.fraction == 1], benchmark)
+    table.insert(0, "alpha", table.pop("strategy").map(_alpha))
+    return table.dropna(subset="alpha").sort_values(["alpha", "seed"], ignore_index=True)
 
 
 def by_fraction(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
@@ -310,17 +295,10 @@ def by_fraction(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     fractions: dict[str, set[float]] = {}
     for run in runs:
         fractions.setdefault(run.strategy, set()).add(run.fraction)
-    rows = [
-        {
-            "strategy": run.strategy,
-            "fraction": run.fraction,
-            "seed": run.seed,
-            **headline(_results(run, benchmark)),
-        }
-        for run in runs
-        if len(fractions[run.strategy]) > 1
-    ]
-    return pd.DataFrame(rows, columns=None if rows else ["strategy", "fraction", "seed"])
+    several = [run for run in runs if len(fractions[run.strategy]) > 1]
+    table = scores(several, benchmark)
+    table.insert(1, "fraction", [run.fraction for run in several])
+    return table
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -406,10 +384,8 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
 
 def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
     """Strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`)."""
-    first: dict[str, Run] = {}
-    for run in runs:
-        first.setdefault(run.strategy, run)
-    return {strategy: run.answers(benchmark) for strategy, run in first.items()}
+    first = {run.strategy: run for run in reversed(runs)}
+    return {run.strategy: run.answers(benchmark) for run in runs if first[run.strategy] is run}
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:

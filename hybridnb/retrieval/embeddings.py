@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,6 @@ from hybridnb.retrieval.vectors import Vectors
 
 PART = 2048
 """Texts that are encoded between two writes."""
-
-Encode = Callable[[Sequence[str], Kind], NDArray[np.float32]]
 
 
 def encode_benchmark(
@@ -50,16 +49,9 @@ def encode_benchmark(
     """
     if torch.accelerator.is_available():
         encoder.to(torch.accelerator.current_accelerator())
-    encode = _Parts(encoder, cache)
+    parts = _Parts(encoder, cache)
     queries = {language: queries.texts for language, queries in benchmark.queries.items()}
-    return _by_language(encode, queries, "query"), _by_language(encode, benchmark.candidates, "passage")
-
-
-def _by_language(encode: Encode, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
-    """All languages in one go: batches of one length, repeated texts once."""
-    together = encode([text for part in texts.values() for text in part], kind)
-    ends = np.cumsum([len(part) for part in texts.values()])
-    return dict(zip(texts, np.split(together, ends[:-1]), strict=True))
+    return parts.encode(queries, "query"), parts.encode(benchmark.candidates, "passage")
 
 
 class _Parts:
@@ -70,18 +62,19 @@ class _Parts:
         self.sha256 = encoder_sha256(encoder) if cache else ""
         self.directory = cache / self.sha256[:20] if cache else None
 
-    def __call__(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        # texts of like length together, so that batches of a part hold little padding
-        rows = sorted(row_of.values(), key=list(map(len, row_of)).__getitem__, reverse=True)
+    def encode(self, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
+        """language -> vectors; all languages in one go, a text that stands several times once."""
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(chain.from_iterable(texts.values())))}
         unique = list(row_of)
+        # texts of like length together, so that batches of a part hold little padding
+        longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
         vectors = np.empty((len(unique), self.encoder.dimension), dtype=np.float32)
         with progress(len(unique), f"encode {kind}", "texts") as bar:
-            for start in range(0, len(rows), PART):
-                part = rows[start : start + PART]
-                vectors[part] = self._part([unique[row] for row in part], kind)
-                bar.update(len(part))
-        return vectors[[row_of[text] for text in texts]]
+            for start in range(0, len(unique), PART):
+                rows = longest_first[start : start + PART]
+                vectors[rows] = self._part([unique[row] for row in rows], kind)
+                bar.update(len(rows))
+        return {language: vectors[[row_of[text] for text in part]] for language, part in texts.items()}
 
     def _part(self, texts: list[str], kind: Kind) -> NDArray[np.float32]:
         made_of = {"encoder": self.sha256, "kind": kind, "texts": sha256_of(texts)}

@@ -117,7 +117,8 @@ def _count_better(
             here = pool.relevant_language == code
             better = np.zeros(scores.shape, dtype=np.int32)
             ties = np.zeros(len(scores), dtype=np.int64)
-            tie_with = _first_scores(scores, here)
+            # of each query's first answer in the language; of queries without one nothing is asked below
+            tie_with = np.take_along_axis(scores, here.argmax(axis=1)[:, None], axis=1)[:, 0]
             for start, vectors in blocks(language, candidate_vectors[language], candidates_per_tile):
                 block = Block.of(pool, relevant, code, start, vectors, device)
                 counts = workers.map(partial(asked.count_better, block, tie_with), chunks)
@@ -149,12 +150,6 @@ def _one_core_each(device: torch.device) -> Iterator[Executor]:
             yield pool
     finally:
         torch.set_num_threads(cores)
-
-
-def _first_scores(scores: NDArray[np.float32], here: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """[queries]: the score of each query's first relevant candidate that is `here`; without one NaN, equal to none."""
-    first = np.take_along_axis(scores, here.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(here.any(axis=1), first, np.float32(np.nan))
 
 
 def _warn_if_collapsed(language: str, ties: NDArray[np.int64], others: int) -> None:

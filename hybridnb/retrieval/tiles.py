@@ -112,7 +112,7 @@ class Asked:
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """([chunk, widest], [chunk]): how many candidates score above each relevant one, and the same as `tie_with`.
 
-        block: the candidates; tie_with: [queries], NaN ties with nothing; chunk: which queries.
+        block: the candidates; tie_with: [queries]; chunk: which queries.
         """
         scores, size = self.scores[chunk], len(block.vectors)
         device = scores.device

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
-from hybridnb.files import atomic, locked, read_json, write_json, write_text
+from hybridnb.files import atomic, file_sha256, locked, write_json, write_text
 from hybridnb.measures.metrics_file import pack, read_metrics
 from hybridnb.retrieval.bm25 import bm25_ranks
 from hybridnb.retrieval.embeddings import Vectors, encode_benchmark
@@ -21,6 +21,7 @@ from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import write_ranks
 from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
+from hybridnb.study.runs import read_evaluations
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -38,11 +39,13 @@ def evaluate(
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
     Args:
+        encoder: the system.
+        benchmark: the data.
         out: gets ranks/NAME.parquet (the ranks table), metrics.json (benchmark -> task -> metric -> macro-average
             over languages or pairs, and under "by_language" the same for each), evaluations.json (what made them),
             ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
-        cache: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until the ranks are
+        cache: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until all is
             written, so that an encoding that was killed goes on.
 
     Returns:
@@ -50,68 +53,73 @@ def evaluate(
 
     Raises:
         ValueError: `out` holds another system's results, or results on other data of the same name.
+        OSError: `out` cannot be written; this is tried first.
     """
     out = Path(out)
     system = {"encoder": encoder.conventions, "encoder_sha256": encoder_sha256(encoder)}
-    check_results(out, system, benchmark)
+    with locked(out):
+        check_results(out, system, benchmark)
     for_now = out / "vectors"
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now)
     result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
-    shutil.rmtree(for_now, ignore_errors=True)
     shares = top_languages(benchmark, queries, candidates, k=FIRST)
-    write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
         parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
+    # last: `Run.is_evaluated` looks for it
+    write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    shutil.rmtree(for_now, ignore_errors=True)
     return result
 
 
 def evaluate_bm25(benchmark: Benchmark, out: str | Path) -> dict[str, Any]:
     """`evaluate` for BM25, which has no vectors to keep."""
     out = Path(out)
-    check_results(out, BM25, benchmark)
+    with locked(out):
+        check_results(out, BM25, benchmark)
     return keep_results(out, BM25, benchmark, bm25_ranks(benchmark))
 
 
 def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) -> dict[str, Any]:
-    """out/evaluations.json, if this system's results on this benchmark may stand beside what is in `out`.
+    """The entries of out/evaluations.json, if this system's results on this benchmark may stand beside them.
 
-    ValueError: they may not; the message says what the directory holds, and in what it differs.
+    Raises:
+        ValueError: they may not; the message says what the directory holds, and in what it differs.
     """
-    file = out / "evaluations.json"
-    if not file.is_file():
-        if (out / "metrics.json").is_file():
-            raise ValueError(
-                f"{out} has a metrics.json, but no evaluations.json that says of what: choose another"
-            )
-        return {}
-    known: dict[str, Any] = read_json(file)
+    known = read_evaluations(out)
+    metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
+    if unknown := sorted(metrics.keys() - known.keys()):
+        raise ValueError(
+            f"{out} has a metrics.json, but no evaluations.json that says of what it holds on {unknown[0]}: "
+            "choose another directory"
+        )
     for name, other in known.items():
-        if other["encoder_sha256"] != system["encoder_sha256"]:
-            found = differences(other["encoder"], system["encoder"]) or ["the weights or the tokenizer"]
+        if other.encoder_sha256 != system["encoder_sha256"]:
+            found = differences(other.encoder, system["encoder"]) or ["the weights or the tokenizer"]
             raise ValueError(
-                f"{out} holds the results of another encoder ({other['encoder']['model']}, on {name}; different: "
+                f"{out} holds the results of another encoder ({other.encoder.get('model')}, on {name}; different: "
                 f"{'; '.join(found[:3])}): choose another directory"
             )
     mine = known.get(benchmark.name)
-    if mine and mine["benchmark_sha256"] != benchmark.sha256:
+    if mine and mine.benchmark_sha256 != benchmark.sha256:
         raise ValueError(
-            f"{out} holds results on another {benchmark.name} (sha256 {mine['benchmark_sha256'][:12]} there, "
+            f"{out} holds results on another {benchmark.name} (sha256 {mine.benchmark_sha256[:12]} there, "
             f"{benchmark.sha256[:12]} here): choose another directory"
         )
-    return known
+    return {name: entry.model_dump(exclude_unset=True) for name, entry in known.items()}
 
 
 def keep_results(
     out: Path, system: Mapping[str, Any], benchmark: Benchmark, ranks: pd.DataFrame
 ) -> dict[str, Any]:
     """Write a ranks table, and bring evaluations.json and metrics.json up to date; nobody else's are lost."""
+    file = out / "ranks" / f"{benchmark.name}.parquet"
     with locked(out):
         known = check_results(out, system, benchmark)
-        made = {**system, "benchmark_sha256": benchmark.sha256, **provenance()}
         metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
         metrics[benchmark.name] = pack(ranks)
-        write_ranks(out / "ranks" / f"{benchmark.name}.parquet", ranks)
-        write_json(out / "evaluations.json", {**known, benchmark.name: made})
+        write_ranks(file, ranks)
+        made = {"benchmark_sha256": benchmark.sha256, "ranks_sha256": file_sha256(file), **provenance()}
+        write_json(out / "evaluations.json", {**known, benchmark.name: {**system, **made}})
         write_json(out / "metrics.json", metrics)  # last: it says what is done
     result: dict[str, Any] = metrics[benchmark.name]
     return result

@@ -18,6 +18,8 @@ SCHEMA = 1
 RENAMED = {"corpus.share": "corpus.fraction", "training.mined_negatives": "training.hard_negatives"}
 """What settings were called in run.json files recorded earlier."""
 
+NAMES = {"settings.corpus.training", "settings.corpus.validation", "settings.encoder.model"}
+"""Names and paths of what identities hold the content of."""
 
 SECTIONS = {"corpus": CorpusSettings, "encoder": EncoderSettings, "training": TrainingSettings}
 
@@ -27,6 +29,14 @@ def identity(study: Study, strategy: str, seed: int) -> dict[str, Any]:
 
     Args:
         strategy: as `Strategy` writes it, or NOT_TRAINED, which no training setting and no seed acts on.
+        seed: of the run.
+
+    Returns:
+        schema, strategy, seed, languages, settings by section, content: hashes of corpora and model.
+
+    Raises:
+        ValueError: a name of a corpus or model that there is not.
+        FileNotFoundError: a file or directory that there is not.
 
     Example:
         >>> quick = Study.load("quick")
@@ -39,7 +49,7 @@ def identity(study: Study, strategy: str, seed: int) -> dict[str, Any]:
         "schema": SCHEMA,
         "strategy": strategy,
         "seed": seed,
-        "languages": sorted(study.languages),
+        "languages": sorted(study.languages) if strategy != NOT_TRAINED else [],
         "settings": settings,
         "content": {
             "training": corpora.content_sha256(study.corpus.training),
@@ -51,12 +61,7 @@ def identity(study: Study, strategy: str, seed: int) -> dict[str, Any]:
 
 def fingerprint(of: Mapping[str, Any]) -> str:
     """Eight characters that change with everything in an identity but the names and paths of what it hashes."""
-    named = {"corpus": ("training", "validation"), "encoder": ("model",)}
-    settings = {
-        section: {key: value for key, value in values.items() if key not in named.get(section, ())}
-        for section, values in of["settings"].items()
-    }
-    return sha256_of({**of, "settings": settings})[:8]
+    return sha256_of({key: value for key, value in _flat(of).items() if key not in NAMES})[:8]
 
 
 def recorded_identity(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,15 +78,20 @@ def recorded_identity(info: Mapping[str, Any]) -> dict[str, Any]:
             settings[place][name] = value
     if info["strategy"] == NOT_TRAINED:
         settings.pop("training")
-    return {"strategy": info["strategy"], "seed": info["seed"], "settings": settings}
+    stated = {"strategy": info["strategy"], "seed": info["seed"], "settings": settings}
+    # of the languages of the study, En-En's says one
+    return stated if info["strategy"] == "En-En" else {**stated, "languages": sorted(info["languages"])}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """What two identities say differently of the same thing, one line each; what only one of them knows is no
-    difference.
+    difference, nor are names where both know the content.
     """
     a, b = _flat(one), _flat(other)
-    return [f"{key}: {a[key]} and {b[key]}" for key in a if key in b and a[key] != b[key]]
+    named = NAMES if "content.training" in a.keys() & b.keys() else set()
+    return [
+        f"{key}: {a[key]} and {b[key]}" for key in a if key in b and a[key] != b[key] and key not in named
+    ]
 
 
 def _settings(study: Study, strategy: str) -> dict[str, dict[str, Any]]:

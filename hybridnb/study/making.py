@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.files import atomic, locked, write_json, write_text
 from hybridnb.places import cache_directory
-from hybridnb.study.identity import identity
+from hybridnb.study.identity import identity, recorded_identity
 from hybridnb.study.plan import claim_name, recorded_otherwise, run_of, study_runs, sweep_runs
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED, Study
+from hybridnb.training.batching import BatchSampler
+from hybridnb.training.strategies import Strategy
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -37,32 +41,66 @@ def complete(
     """The study's main runs, or its sweeps', trained and evaluated: what is missing is made first, and said.
 
     Args:
+        study: what is asked for.
         benchmarks: which; left out, all of the study's.
+        sweeps: whether the runs of its sweeps are meant.
         skip_bad: leave bad rows of data files out, counted and listed, instead of stopping.
+
+    Returns:
+        The runs, finished.
+
+    Raises:
+        ValueError, OSError: as `make`.
     """
-    names = tuple(benchmarks) or study.benchmarks
-    wanted = {name: sweep_runs(study, name) if sweeps else study_runs(study) for name in names}
-    runs = list(dict.fromkeys(run for part in wanted.values() for run in part))
-    missing = [run for run in runs if not run.is_trained]
-    to_rank = {
-        name: [run for run in part if not run.is_trained or not run.is_evaluated(name)]
-        for name, part in wanted.items()
-    }
-    # a benchmark that cannot be read must not cost a training
-    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name, part in to_rank.items() if part}
+    plan: dict[Run, list[str]] = {}
+    for name in tuple(benchmarks) or study.benchmarks:
+        for run in sweep_runs(study, name) if sweeps else study_runs(study):
+            plan.setdefault(run, []).append(name)
+    missing = [run for run in plan if not run.is_trained]
     if missing:
         print(
-            f"{len(missing)} of {len(runs)} runs are not trained yet; training them first ({_pace(runs)}):",
+            f"{len(missing)} of {len(plan)} runs are not trained yet; training them first ({_pace(list(plan))}):",
             flush=True,
         )
         for line in dict.fromkeys(filter(None, (recorded_otherwise(study, run) for run in missing))):
             print(line, flush=True)
-    for run in missing:
-        finetune(study.with_fraction(run.fraction), run.strategy, run.seed, skip_bad=skip_bad)
-    for name, benchmark in loaded.items():
-        for run in to_rank[name]:
-            evaluate_run(run, benchmark)
-    return runs
+    make(study, plan, skip_bad=skip_bad)
+    return list(plan)
+
+
+def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> None:
+    """Train and evaluate what is missing of a plan; all that can fail is tried before the first run.
+
+    Args:
+        study: whose runs they are.
+        plan: run -> benchmarks, as `planned` gives it.
+        skip_bad: leave bad rows of data files out, counted and listed, instead of stopping.
+
+    Raises:
+        ValueError, OSError: as `finetune` and `evaluate_run`, and of a benchmark that cannot be read.
+    """
+    to_rank = {
+        run: [name for name in names if not (run.is_trained and run.is_evaluated(name))]
+        for run, names in plan.items()
+    }
+    names = dict.fromkeys(name for part in to_rank.values() for name in part)
+    # a benchmark that cannot be read must not cost a training
+    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in names}
+    missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
+    for fraction in dict.fromkeys(run.fraction for run in missing):
+        corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
+        for strategy in dict.fromkeys(run.strategy for run in missing if run.fraction == fraction):
+            _batches(study, corpus, strategy, 0)
+    for run in plan:
+        finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
+    if not loaded:
+        return
+    from hybridnb.training.processes import training_processes
+
+    if training_processes().is_main_process:
+        for run, part in to_rank.items():
+            for name in part:
+                evaluate_run(run, loaded[name])
 
 
 def _pace(runs: Sequence[Run]) -> str:
@@ -70,30 +108,37 @@ def _pace(runs: Sequence[Run]) -> str:
     return f"about {sum(took) / len(took):.0f} s each, as the last ones took" if took else "some minutes each"
 
 
-def finetune(study: Study, strategy: str, seed: int, *, skip_bad: bool = False) -> Run:
+def finetune(
+    study: Study, strategy: str, seed: int, *, fraction: float | None = None, skip_bad: bool = False
+) -> Run:
     """Fine-tune the study's encoder under a strategy; a finished run is returned as it is, a cut one goes on.
 
     What `02_finetune` and `hybridnb train` call. A second process that is asked for the same run waits for the first.
 
     Args:
+        study: the settings.
         strategy: as `Strategy.parse` takes it, or NOT_TRAINED, which keeps the encoder as it is.
+        seed: of the run.
+        fraction: of the training documents; left out, the study's.
         skip_bad: leave bad rows of data files out, counted and listed, instead of stopping.
 
     Raises:
         ValueError: what the settings ask for cannot be done with this corpus and encoder.
         OSError: a file cannot be read, or what was made cannot be kept.
     """
-    run = run_of(study, strategy, seed)
+    strategy = strategy if strategy == NOT_TRAINED else str(Strategy.parse(strategy))
+    run = run_of(study, strategy, seed, fraction)
     if run.is_trained:
         return run
     from hybridnb.training.processes import training_processes
 
     # one, unless under accelerate launch or torchrun, where all of them make one run
     processes = training_processes()
+    claimed, study = study, study.with_fraction(run.fraction)
     # what cannot be read must neither cost time nor leave anything
     corpus, held_out = training_data(study, skip_bad=skip_bad)
     encoder = base_encoder(study, corpus, seed)
-    claim_name(study)
+    claim_name(claimed)
     with locked(run.directory, hold=processes.is_main_process):
         processes.wait_for_everyone()
         if not run.is_trained:
@@ -146,24 +191,29 @@ def _make(
 def _train(
     study: Study, run: Run, encoder: DualEncoder, corpus: ParallelCorpus, held_out: ParallelCorpus
 ) -> tuple[Trained, tuple[str, ...]]:
-    from hybridnb.training.batching import BatchSampler
     from hybridnb.training.lookalikes import groups_as_read
-    from hybridnb.training.strategies import Strategy
     from hybridnb.training.trainer import train, validation_batches
 
-    sampler = BatchSampler(
-        corpus,
-        Strategy.parse(run.strategy),
-        batch_size=study.training.batch_size,
-        seed=run.seed,
-        languages=study.languages or None,
-        weights=study.corpus.weights,
-        groups=groups_as_read(corpus, encoder, study.training, study.languages),
-    )
+    groups = groups_as_read(corpus, encoder, study.training, study.languages)
+    sampler = _batches(study, corpus, run.strategy, run.seed, groups)
     validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
     return train(
         encoder, sampler, validation, study.training, run.directory / "checkpoints"
     ), sampler.languages
+
+
+def _batches(
+    study: Study, corpus: ParallelCorpus, strategy: str, seed: int, groups: NDArray[np.int64] | None = None
+) -> BatchSampler:
+    return BatchSampler(
+        corpus,
+        Strategy.parse(strategy),
+        batch_size=study.training.batch_size,
+        seed=seed,
+        languages=study.languages or None,
+        weights=study.corpus.weights,
+        groups=groups,
+    )
 
 
 def _untrained() -> Trained:
@@ -213,7 +263,24 @@ def _described(encoder: DualEncoder, study: Study) -> dict[str, Any]:
 
 
 def training_data(study: Study, *, skip_bad: bool = False) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """(training, validation) corpora of a study."""
+    """The corpora of a study.
+
+    Args:
+        study: whose settings say what is trained on.
+        skip_bad: leave bad rows of data files out, counted and listed, instead of stopping.
+
+    Returns:
+        (training, validation); the fraction is of the former alone.
+
+    Raises:
+        ValueError: an unknown name, a bad row, or nothing is left of a corpus.
+        OSError: a file that is not there, or cannot be read.
+
+    Example:
+        >>> corpus, held_out = training_data(Study.load("quick"))
+        >>> corpus.name, held_out.name
+        ('cldr:train', 'cldr:validation')
+    """
     settings = study.corpus
     reading: dict[str, Any] = {"skip_bad": skip_bad}
     if settings.exclude_sources:
@@ -242,8 +309,13 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
 def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
     """Rank a benchmark with the run's encoder, and keep the ranks and metrics in the run.
 
+    Args:
+        run: a trained one.
+        benchmark: its name, or itself.
+
     Raises:
         FileNotFoundError: a recorded run, which has no encoder.
+        ValueError: the benchmark or the encoder cannot be read, or the run has results on another such benchmark.
     """
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.study.evaluation import evaluate
@@ -255,7 +327,7 @@ def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
             "Train anew under another name, such as --set name=mine"
         )
     encoder = DualEncoder.load(str(run.encoder_directory))
-    settings = run.info["settings"]["encoder"]
+    settings = recorded_identity(run.info)["settings"]["encoder"]
     encoder.precision = settings["precision"]
     if settings["trained_layers"] is not None:
         encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")

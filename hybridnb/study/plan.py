@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hybridnb.files import read_json, write_text
+from hybridnb.files import write_text
 from hybridnb.places import RESULTS, RUNS
-from hybridnb.study.identity import differences, fingerprint, identity, recorded_identity
+from hybridnb.study.identity import SECTIONS, differences, fingerprint, identity, recorded_identity
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED, Study
 
@@ -34,6 +34,10 @@ def sweep_runs(study: Study, benchmark: str) -> list[Run]:
 def planned(study: Study) -> dict[Run, list[str]]:
     """Every run of a study -> its benchmarks, what matters most first: a seed of all main strategies, the next,
     then the sweeps.
+
+    Example:
+        >>> [run.label for run in planned(Study.load("quick").only(seeds=[0]))][:2]
+        ['X-X-mono seed 0', 'X-Y seed 0']
     """
     plan = {run: list(study.benchmarks) for run in sorted(study_runs(study), key=lambda run: run.seed)}
     for benchmark in study.benchmarks:
@@ -51,13 +55,26 @@ def run_of(study: Study, strategy: str, seed: int, fraction: float | None = None
 
     Args:
         fraction: of the training documents; left out, the study's.
+
+    Raises:
+        ValueError: run.json is damaged or of another run, or the study names a corpus that there is not.
+        FileNotFoundError: a file that the study names is not there.
+
+    Example:
+        >>> run_of(Study.load("e5"), "X-Y", 0).directory.name
+        'X-Y-seed0-dac56e40'
     """
     if fraction is not None:
         study = study.with_fraction(fraction)
-    here = run_here(study, strategy, seed)
+    here, wanted = run_here(study, strategy, seed), identity(study, strategy, seed)
     if here.is_trained:
+        stated = recorded_identity(here.info)
+        if fingerprint(stated) != fingerprint(wanted):
+            found = "; ".join(differences(stated, wanted)[:3]) or "what it says of itself is not whole"
+            raise ValueError(
+                f"{here.directory / 'run.json'} is of another run ({found}): remove the directory and train again"
+            )
         return here
-    wanted = identity(study, strategy, seed)
     recorded = _recorded_runs(RESULTS / study.name)
     same = [place for place, stated in recorded.items() if not differences(stated, wanted)]
     return replace(here, directory=same[0]) if same else here
@@ -93,7 +110,7 @@ def claim_name(study: Study) -> None:
     if not file.is_file():
         write_text(file, study.to_json())
         return
-    other = Study.read(read_json(file), str(file))
+    other = Study.load(file)
     if found := differences(_acting(other), _acting(study)):
         raise ValueError(
             f"the name {study.name!r} belongs to a study of other settings ({'; '.join(found[:3])}: there and "
@@ -103,7 +120,7 @@ def claim_name(study: Study) -> None:
 
 def _acting(study: Study) -> dict[str, Any]:
     """The settings that act on runs."""
-    return study.model_dump(mode="json", include={"languages", "corpus", "encoder", "training"})
+    return study.model_dump(mode="json", include={"languages", *SECTIONS})
 
 
 def _recorded_runs(results: Path) -> dict[Path, dict[str, Any]]:
@@ -114,4 +131,4 @@ def _recorded_runs(results: Path) -> dict[Path, dict[str, Any]]:
 
 @lru_cache(maxsize=8)
 def _identities(files: tuple[tuple[Path, int], ...]) -> dict[Path, dict[str, Any]]:
-    return {file.parent: recorded_identity(read_json(file)) for file, _ in files}
+    return {file.parent: recorded_identity(Run(file.parent, "", 0).info) for file, _ in files}

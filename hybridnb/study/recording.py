@@ -25,6 +25,12 @@ def record(study: Study) -> Iterator[str]:
     benchmarks, the ranks table and the languages of the first ten; the first run of a main strategy also has the
     vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
     stays.
+
+    Args:
+        study: whose runs.
+
+    Yields:
+        A line for each run.
     """
     first = {run.strategy: run.seed for run in reversed(study_runs(study))}
     for run, benchmarks in planned(study).items():

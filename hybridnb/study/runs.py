@@ -2,32 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from hybridnb.files import read_json
+from hybridnb.files import file_sha256, read_json
 from hybridnb.measures.metrics_file import read_metrics
 from hybridnb.retrieval.ranks_table import read_ranks
+from hybridnb.settings import Settings
 from hybridnb.study.settings import NOT_TRAINED
 
-INFO = {
-    "study": str, "strategy": str, "seed": int, "languages": list, "settings": dict, "corpora": dict, "model": dict,
-    "steps": int, "best_step": int, "pairs_seen": int, "seconds": (int, float), "resumed_at_step": int, "code": str,
-    "device": str, "versions": dict,
-}  # fmt: skip
-"""Fields of run.json -> their types."""
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Corpus(Settings):
+    """What run.json says of a corpus."""
+
+    items: Count
+    sha256: Sha256
+
+
+class RunInfo(Settings):
+    """The fields of run.json that are read; it may have more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    study: str
+    strategy: str
+    seed: Count
+    languages: tuple[str, ...]
+    settings: dict[Literal["corpus", "encoder", "training"], dict[str, Any]]
+    identity: dict[str, Any] | None = None
+    corpora: dict[str, Corpus]
+    model: dict[str, Any]
+    steps: Count
+    best_step: Count
+    pairs_seen: Count
+    seconds: Annotated[float, Field(ge=0)]
+    resumed_at_step: Count
+    code: str
+    device: str
+    versions: dict[str, str | None]
+
+    @field_validator("best_step", "resumed_at_step")
+    @classmethod
+    def _within(cls, step: int, others: ValidationInfo) -> int:
+        if step > others.data.get("steps", step):
+            raise ValueError(f"{others.field_name} is {step}, after the last step {others.data['steps']}")
+        return step
+
+
+class Evaluation(Settings):
+    """The fields of an entry of evaluations.json that are read; it may have more.
+
+    Args:
+        ranks_sha256: of the file of the ranks table; earlier records lack it.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    encoder: dict[str, Any]
+    encoder_sha256: str
+    benchmark_sha256: Sha256
+    ranks_sha256: Sha256 | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """What a run left: run.json, history.csv, encoder/, ranks/, metrics.json. Every file is checked when it is read.
 
+    What is damaged, or does not belong together, is a ValueError of one line that names the file and what to do.
+
     Args:
         directory: where it is, or will be.
+        strategy: as `Strategy` writes it, or NOT_TRAINED.
+        seed: of its batches, and of an encoder from scratch.
         fraction: of the training documents.
+
+    Example:
+        >>> run = Run(Path("runs/quick/x"), "hybrid(0.5)", 0, 0.25)
+        >>> run.label, run.slug, run.is_trained
+        ('hybrid(0.5) seed 0 on 0.25 of the data', 'hybrid-0.5-seed0-fraction0.25', False)
     """
 
     directory: Path
@@ -45,7 +106,7 @@ class Run:
 
     @property
     def slug(self) -> str:
-        """The label as a file name: hybrid-0.5-seed0."""
+        """The label as a file name: "hybrid-0.5-seed0"."""
         name = self.strategy.replace("(", "-").replace(")", "").replace(" ", "-")
         if self.strategy == NOT_TRAINED:
             return name
@@ -53,44 +114,52 @@ class Run:
 
     @property
     def encoder_directory(self) -> Path:
+        """What `DualEncoder.load` takes; a recorded run has none."""
         return self.directory / "encoder"
 
     @property
     def is_trained(self) -> bool:
-        """run.json is written last."""
+        """Whether it is finished: run.json is written last."""
         return (self.directory / "run.json").is_file()
 
     def is_evaluated(self, benchmark: str) -> bool:
-        return (self.directory / "metrics.json").is_file() and benchmark in self.metrics
+        """Whether all is there that an evaluation writes: the languages of the first ten are written last."""
+        return (
+            all(self._ranks(benchmark, kind).is_file() for kind in ("parquet", "top10.csv"))
+            and (self.directory / "metrics.json").is_file()
+            and benchmark in self.metrics
+        )
 
     @property
     def info(self) -> dict[str, Any]:
-        """run.json: what made the run."""
+        """run.json: what made the run; see `RunInfo`."""
         file = self.directory / "run.json"
-        content = _object(file)
-        for name, kind in INFO.items():
-            if not isinstance(content.get(name), kind):  # type: ignore[arg-type]
-                raise ValueError(
-                    f"{file}: {name} is {content.get(name)!r}; it is no run.json of a finished run"
-                )
+        content: dict[str, Any] = read_json(file)
+        RunInfo.read(content, str(file))
         return content
 
     @property
     def metrics(self) -> dict[str, Any]:
+        """metrics.json: benchmark -> task -> metric -> value; see `measures.metrics_file`."""
         return read_metrics(self.directory)
 
     @property
     def history(self) -> pd.DataFrame:
         """The training log: step, loss, learning_rate, grad_norm, validation, ... by logged step."""
         file = self.directory / "history.csv"
-        table = _table(file, pd.read_csv)
-        if "step" not in table:
-            raise ValueError(f"{file} has no column step: it is no training log")
-        return table
+        return _table(file, pd.read_csv, _check_history, "train the run again")
 
     def ranks(self, benchmark: str) -> pd.DataFrame:
-        """The ranks table of a benchmark."""
-        return read_ranks(self.directory / "ranks" / f"{benchmark}.parquet", benchmark)
+        """The ranks table of a benchmark, which must be the one that evaluations.json tells of."""
+        file = self._ranks(benchmark, "parquet")
+        if not file.is_file():
+            raise _missing(file)
+        made = read_evaluations(self.directory).get(benchmark)
+        if made and made.ranks_sha256 not in (None, file_sha256(file)):
+            raise ValueError(
+                f"{file} is not the ranks table that evaluations.json tells of: delete it and evaluate again"
+            )
+        return read_ranks(file, benchmark)
 
     def pool(self, benchmark: str) -> int:
         """How many candidates the largest pool of a benchmark has: those of all languages."""
@@ -98,29 +167,78 @@ class Run:
 
     def top_languages(self, benchmark: str) -> pd.DataFrame:
         """query_language, candidate_language, share of the first ten."""
-        return _table(self.directory / "ranks" / f"{benchmark}.top10.csv", pd.read_csv)
+        return _table(self._ranks(benchmark, "top10.csv"), pd.read_csv, _check_shares)
 
     def answers(self, benchmark: str) -> pd.DataFrame:
         """Vectors of a few parallel answers, float32 [texts, d], indexed by (answer, language)."""
-        return _table(self.directory / "ranks" / f"{benchmark}.answers.parquet", pd.read_parquet)
+        return _table(self._ranks(benchmark, "answers.parquet"), pd.read_parquet, _check_answers)
+
+    def _ranks(self, benchmark: str, kind: str) -> Path:
+        return self.directory / "ranks" / f"{benchmark}.{kind}"
 
 
-def _object(file: Path) -> dict[str, Any]:
-    content = read_json(file)
+def read_evaluations(out: Path) -> dict[str, Evaluation]:
+    """What made the results in a directory: out/evaluations.json, by benchmark; nothing without one.
+
+    Raises:
+        ValueError: it is damaged; the file and the field are named.
+    """
+    file = out / "evaluations.json"
+    content = read_json(file) if file.is_file() else {}
     if not isinstance(content, dict):
-        raise ValueError(f"{file} holds a {type(content).__name__}, not an object: it is damaged")
-    return content
+        raise ValueError(f"{file} holds {str(content)[:40]!r}, not entries by benchmark: it is damaged")
+    return {name: Evaluation.read(entry, f"{file}, {name}") for name, entry in content.items()}
 
 
-def _table(file: Path, read: Any) -> pd.DataFrame:
+def _table(
+    file: Path,
+    read: Callable[..., pd.DataFrame],
+    check: Callable[[pd.DataFrame], None],
+    remedy: str = "evaluate again",
+) -> pd.DataFrame:
+    if not file.is_file():
+        raise _missing(file)
     try:
-        table: pd.DataFrame = read(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{file} is missing: the run was not evaluated whole; evaluate it again"
-        ) from None
+        table = read(file)
+        check(table)
     except (ValueError, OSError) as error:  # pyarrow's and pandas' errors of a damaged file are of these
-        raise ValueError(
-            f"{file} is damaged ({str(error).splitlines()[0]}): delete it and evaluate again"
-        ) from None
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} is damaged ({why}): delete it and {remedy}") from None
     return table
+
+
+def _missing(file: Path) -> FileNotFoundError:
+    return FileNotFoundError(f"{file} is missing: the run was not evaluated whole; evaluate it again")
+
+
+def _check_history(table: pd.DataFrame) -> None:
+    _check_columns(table, {"step"})
+    for column in table:
+        # NaN stands where a value was not logged
+        if len(table) and (not pd.api.types.is_numeric_dtype(table[column]) or np.isinf(table[column]).any()):
+            raise ValueError(f"column {column} holds what is no finite number")
+    steps = table["step"].to_list()
+    if any(step != int(step) or step < 1 for step in steps) or steps != sorted(set(steps)):
+        raise ValueError("column step does not count upwards from 1 or more")
+
+
+def _check_shares(table: pd.DataFrame) -> None:
+    _check_columns(table, {"query_language", "candidate_language", "share"})
+    if len(table) == 0:
+        raise ValueError("it has no rows")
+    if not pd.api.types.is_numeric_dtype(table["share"]) or not table["share"].between(0, 1).all():
+        raise ValueError("a share is from 0 to 1")
+    if (abs(table.groupby("query_language")["share"].sum() - 1) > 1e-6).any():
+        raise ValueError("the shares of a language's queries do not add up to 1")
+
+
+def _check_answers(table: pd.DataFrame) -> None:
+    if table.index.names != ["answer", "language"]:
+        raise ValueError("it is not indexed by answer and language")
+    if not all(kind == "float32" for kind in table.dtypes) or not table.notna().all(axis=None):
+        raise ValueError("a vector is not of finite float32")
+
+
+def _check_columns(table: pd.DataFrame, columns: set[str]) -> None:
+    if missing := sorted(columns - set(table.columns)):
+        raise ValueError(f"column {missing[0]} is missing")

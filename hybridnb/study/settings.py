@@ -10,8 +10,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from hybridnb.corpora import BENCHMARKS
+from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
+from hybridnb.files import sha256_of
 from hybridnb.settings import Settings
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.strategies import Strategy
@@ -33,6 +36,17 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _known(benchmarks: tuple[str, ...]) -> tuple[str, ...]:
+    """ValueError: there is no such benchmark; a name must not be wrong only after the training."""
+    for name in benchmarks:
+        BENCHMARKS[name]
+    return _once(benchmarks)
+
+
+def _one_form(languages: tuple[str, ...]) -> tuple[str, ...]:
+    return _once(tuple(map(canonical, languages)))
+
+
 Strategies = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_spelled)]
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(_once)
@@ -43,6 +57,7 @@ class Sweep(Settings):
     """Further runs of a study: other strategies or seeds, or a fraction of the data.
 
     Args:
+        strategies, seeds: every combination is a run.
         fraction: of the training documents.
         benchmarks: fewer of the study's; empty means all.
     """
@@ -58,40 +73,41 @@ class Study(Settings):
 
     Args:
         name: of its directories under runs/ and figures/: letters, digits, "=", ".", "_" and "-".
+        title: of its tables and figures.
+        strategies, seeds: every combination is a run.
+        benchmarks: what all runs are evaluated on.
         languages: of training; empty means all of the corpus. A benchmark language outside them is reported as
             unseen.
         baseline: whether the encoder is also evaluated as it is, without fine-tuning.
         sweeps: runs beside the main ones.
+        part: what `only` chose of the study, set by it.
     """
 
     name: str
     title: str
     strategies: Strategies
     seeds: Seeds
-    benchmarks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)]
-    languages: tuple[str, ...] = ()
+    benchmarks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
+    languages: Annotated[tuple[str, ...], AfterValidator(_one_form)] = ()
     baseline: bool = False
     sweeps: tuple[Sweep, ...] = ()
+    part: Annotated[str, Field(pattern="^[A-Za-z0-9.+-]{0,150}$")] = ""
     corpus: CorpusSettings = CorpusSettings()
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (
-            not self.name
-            or self.name.startswith(".")
-            or _slug(self.name) != self.name
-            or len(self.name) > 150
-        ):
+        name = self.name
+        if not name or name.startswith(".") or _slug(name) != name or len(name.encode()) > 150:
             raise ValueError(
-                f"name is {self.name!r}; it must be up to 150 letters, digits and any of '=._-', no path"
+                f"name is {name!r}; it must be up to 150 letters, digits and any of '=._-', no path: "
+                "--set name=NEW"
             )
         for sweep in self.sweeps:
             if unknown := sorted(set(sweep.benchmarks) - set(self.benchmarks)):
                 raise ValueError(
-                    f"a sweep of study {self.name!r} names benchmark {unknown[0]!r}; the study has "
-                    f"{', '.join(self.benchmarks)}"
+                    f"sweeps: one names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
                 )
         return self
 
@@ -122,21 +138,44 @@ class Study(Settings):
             raise ValueError(f"{path}: it must hold a table of settings")
         table = {"name": _slug(path.stem), **table}
         for dotted, value in (overrides or {}).items():
-            _set(table, dotted, value)
-        if overrides and "name" not in overrides:
+            _set(table, dotted, value, path)
+        if overrides and "name" not in overrides and isinstance(table["name"], str):
             changed = [_changed(dotted, value) for dotted, value in overrides.items() if value != ""]
-            table["name"] = "-".join([str(table["name"]), *changed])
+            table["name"] = "-".join([table["name"], *changed])
         _make_paths_absolute(table)
         return cls.read(table, str(path))
+
+    @property
+    def output_name(self) -> str:
+        """Of what is drawn of it: the name, and the part of the study where it is not all of it.
+
+        Example:
+            >>> Study.load("quick").only(strategies=["hybrid(.5)"], seeds=[1]).output_name
+            'quick+hybrid-0.5+seed1'
+        """
+        return f"{self.name}+{self.part}" if self.part else self.name
 
     def with_fraction(self, fraction: float) -> Study:
         """The same study on a fraction of the training documents."""
         return self.model_copy(update={"corpus": self.corpus.model_copy(update={"fraction": fraction})})
 
     def only(self, *, strategies: Sequence[str] = (), seeds: Sequence[int] = ()) -> Study:
-        """The same study with fewer or other strategies and seeds: same name, same runs."""
+        """The same study with fewer or other strategies and seeds: the same runs, but tables and figures of its own.
+
+        Args:
+            strategies, seeds: left out, all of the study's.
+
+        Raises:
+            ValueError: a strategy or seed that there cannot be.
+        """
         asked = {"strategies": list(strategies) or self.strategies, "seeds": list(seeds) or self.seeds}
-        return Study.read({**self.model_dump(), **asked}, f"study {self.name}")
+        chosen = Study.read({**self.model_dump(), **asked}, f"study {self.name}")
+        if (chosen.strategies, chosen.seeds) == (self.strategies, self.seeds):
+            return self
+        words = [text.replace("(", "-").replace(")", "") for text in chosen.strategies if strategies]
+        words += [f"seed{seed}" for seed in chosen.seeds if seeds]
+        part = "+".join(words)
+        return chosen.model_copy(update={"part": part if len(part) <= 60 else sha256_of(words)[:8]})
 
     def to_json(self) -> str:
         """The settings as a JSON file that `load` reads."""
@@ -144,11 +183,11 @@ class Study(Settings):
 
 
 def _find(study: str) -> Path:
-    path = Path(study).expanduser()
-    if path.suffix in (".toml", ".json"):
+    if study.endswith((".toml", ".json")):
+        path = _expanded(study)
         if path.is_file():
             return path
-        raise FileNotFoundError(f"there is no study file {study}")
+        raise FileNotFoundError(f"there is no study file {path.absolute()}")
     built_in = BUILT_IN / f"{study}.toml"
     if _slug(study) == study and built_in.is_file():
         return built_in
@@ -156,12 +195,19 @@ def _find(study: str) -> Path:
     raise ValueError(f"there is no study {study!r}: name one of {', '.join(names)}, or a .toml file")
 
 
-def _set(table: dict[str, Any], dotted: str, value: Any) -> None:
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~" without a home directory, "~x" without a user x
+        return Path(text)
+
+
+def _set(table: dict[str, Any], dotted: str, value: Any, file: Path) -> None:
     *outer, last = dotted.split(".")
     for name in outer:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise ValueError(f"setting {dotted}: {name} is no table of settings")
+            raise ValueError(f"{file}: setting {dotted}: {name} is no table of settings")
     table[last] = value
 
 
@@ -171,7 +217,7 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
         part = table.get(section)
         value = part.get(key) if isinstance(part, dict) else None
         if isinstance(part, dict) and isinstance(value, str):
-            path = Path(value).expanduser()
+            path = _expanded(value)
             if path.exists() and (value.endswith((".jsonl", ".jsonl.gz")) or "/" in value):
                 part[key] = str(path.resolve())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,23 +76,6 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
             "it goes on from before"
         )
     load_model(model, checkpoint / WEIGHTS)
-
-
-def check_savable(model: nn.Module) -> None:
-    """Whether checkpoints can hold the model: asked before the first batch, for they first try after many.
-
-    Raises:
-        ValueError: weights share memory, which safetensors do not hold.
-    """
-    at = defaultdict(list)
-    for name, weight in model.state_dict().items():
-        at[weight.data_ptr()].append(name)
-    for names in at.values():
-        if len(names) > 1:
-            raise ValueError(
-                f"the model cannot be trained here: {' and '.join(names[:2])} are the same weights, which "
-                "checkpoints cannot hold"
-            )
 
 
 @contextmanager

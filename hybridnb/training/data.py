@@ -77,7 +77,7 @@ class Collator:
 
     def __init__(self, encoder: DualEncoder, settings: TrainingSettings) -> None:
         self.encoder = encoder
-        self.max_length = {"query": settings.max_query_length, "passage": settings.max_passage_length}
+        self.max_length = settings.lengths
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
         queries, passages, *negatives = zip(*rows, strict=True)

@@ -15,7 +15,8 @@ class TrainingSettings(Settings):
     Args:
         steps: batches seen.
         temperature: of InfoNCE.
-        warmup: share of the steps. schedule: of the learning rate afterwards, by its transformers name.
+        warmup: fraction of the steps.
+        schedule: of the learning rate afterwards, by its transformers name.
         patience: validations without improvement before stopping, 0 never.
         chunk: texts whose activations are held at a time, 0 all (see `loss.encode_in_chunks`).
         hard_negatives: whether the corpus' own are negatives of every query of their batch.
@@ -49,3 +50,8 @@ class TrainingSettings(Settings):
         if self.patience and not self.keep_best:
             raise ValueError("training.patience is set, but keep_best is off; stopping early needs it on")
         return self
+
+    @property
+    def lengths(self) -> dict[Literal["query", "passage"], int | None]:
+        """The length that texts of each kind are cut to in training; None: the encoder's own."""
+        return {"query": self.max_query_length, "passage": self.max_passage_length}

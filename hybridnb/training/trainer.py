@@ -206,10 +206,13 @@ def train(
         raise ValueError(
             f"training.batch_size is {settings.batch_size}; {processes} processes cannot share it evenly"
         )
+    for kind, length in settings.lengths.items():
+        if length is not None:
+            encoder.check_length(kind, length)
+    encoder.check_savable()
     transformers.utils.logging.set_verbosity_error()
     bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
     towers = Towers(encoder, settings.chunk, settings.sort_by_length)
-    checkpoints.check_savable(towers)
     progress = Progress(f"{sampler.strategy} seed {sampler.seed}")
     callbacks: list[TrainerCallback] = [progress]
     if settings.patience:

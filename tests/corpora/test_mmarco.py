@@ -236,3 +236,10 @@ def test_source_names_the_hub_files_of_the_languages() -> None:
             file.url
             == f"hf://datasets/unicamp-dl/mmarco@{mmarco.REVISION}/{file.path.removeprefix('mmarco/')}"
         )
+
+
+def test_byte_order_mark_and_line_ends(root: Path) -> None:
+    before = [dict(item.passages) for item in load(root).items]
+    path = collection(root, "de")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [dict(item.passages) for item in load(root).items] == before

@@ -274,6 +274,7 @@ def test_other_place_and_packed(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert locate(one, tmp_path / "mine") == [flat]
+        assert source.located(one, tmp_path / "mine") == [("a.tsv.gz", flat)]
     flat.write_bytes(gzip.compress(b"text")[:-9])
     with pytest.warns(ForeignDataWarning, match="is no whole gzip"):
         locate(one, tmp_path / "mine")

@@ -115,7 +115,7 @@ def test_a_run_json_of_earlier_days_is_understood() -> None:
     settings["corpus"]["share"] = settings["corpus"].pop("fraction")
     settings["training"]["mined_negatives"] = settings["training"].pop("hard_negatives")
     del settings["training"]["chunk"]  # not known then
-    info = {"strategy": "X-Y", "seed": 3, "settings": settings}
+    info = {"strategy": "X-Y", "seed": 3, "languages": list(study.languages), "settings": settings}
     assert differences(recorded_identity(info), wanted) == []
     assert differences(recorded_identity(info), identity(study, "X-Y", 2)) == ["seed: 3 and 2"]
     chunked = identity(with_training(study, chunk=4), "X-Y", 3)

@@ -11,7 +11,6 @@ import pytest
 from hybridnb.training.checkpoints import (
     PARTS,
     SEAL,
-    check_savable,
     is_whole,
     last_checkpoint,
     place,
@@ -75,8 +74,3 @@ def test_a_checkpoint_needs_the_best_one_before_it(
     assert last_checkpoint(tmp_path, keep_best=True) is None
     assert capsys.readouterr().out == f"{tmp_path}: no checkpoint there is whole; training begins anew\n"
     assert not list(tmp_path.iterdir())
-
-
-def test_a_model_with_weights_of_its_own_is_savable() -> None:
-    torch = pytest.importorskip("torch")
-    check_savable(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)))
