@@ -115,6 +115,9 @@ def locked(directory: Path, *, hold: bool = True, wait: bool = True) -> Iterator
         print(f"{directory} is in use by {by}: waiting for it", file=sys.stderr, flush=True)
         lock.acquire()
     try:
+        # of whoever was killed here
+        for left in (*directory.glob(".writing-*"), *directory.glob("*/.writing-*")):
+            shutil.rmtree(left, ignore_errors=True)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}", encoding="utf-8")
         yield

@@ -26,6 +26,7 @@ _KINDS = {
     "less_than_equal": "at most {le:g}",
     "literal_error": "one of {expected}",
     "too_short": "a list of at least {min_length}",
+    "string_pattern_mismatch": "a text of the form {pattern}",
 }
 """pydantic's type of error -> what a setting must be."""
 
@@ -83,7 +84,7 @@ def _explain(cls: type[BaseModel], error: ValidationError) -> str:
         return why if setting in why else f"{setting}: {why}"
     setting, value = _setting_of(cls, first["loc"]), first["input"]
     asked = [
-        _KINDS.get(e["type"], e["msg"]).format(**e.get("ctx", {}))
+        _KINDS[e["type"]].format(**e.get("ctx", {})) if e["type"] in _KINDS else e["msg"]
         for e in errors
         if _setting_of(cls, e["loc"]) == setting
     ]

@@ -63,10 +63,11 @@ def evaluate(
     queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now)
     result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
     shares = top_languages(benchmark, queries, candidates, k=FIRST)
-    with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
-        parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
-    # last: `Run.is_evaluated` looks for it
-    write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    with locked(out):
+        with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
+            parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
+        # last: `Run.is_evaluated` looks for it
+        write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     shutil.rmtree(for_now, ignore_errors=True)
     return result
 
