@@ -71,7 +71,7 @@ def test_ranks_of_another_evaluation_are_refused(run: Run) -> None:
     ranks = pd.read_parquet(file)
     ranks["rank"] = 1
     ranks.to_parquet(file, index=False)
-    with pytest.raises(ValueError, match="not the ranks table that evaluations.json tells of"):
+    with pytest.raises(ValueError, match=r"not the ranks table that evaluations\.json tells of"):
         run.ranks("toy")
     # earlier records do not say
     made = json.loads((run.directory / "evaluations.json").read_text(encoding="utf-8"))
