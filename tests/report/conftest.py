@@ -56,6 +56,7 @@ RUN = {
     "settings": {"training": {"steps": 4, "batch_size": 8, "temperature": 0.05, "learning_rate": 0.001}},
     "corpora": {"toy:train": {"items": 16, "sha256": "ab" * 32}},
     "model": {"name": "toy-e5"},
+    "steps": 40,
     "best_step": 2,
     "pairs_seen": 32,
     "code": "0123456789abcdef",
@@ -65,7 +66,7 @@ RUN = {
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[..., Run]:
-    """Writes a run's run.json and metrics.json; names are as in `Run`."""
+    """Writes a run's run.json and metrics.json, and beside them empty files of ranks; names are as in `Run`."""
 
     def write(
         strategy: str,
@@ -80,6 +81,9 @@ def write_run(tmp_path: Path) -> Callable[..., Run]:
         write_run_json(directory, **{**made, **info})
         if metrics is not None:
             (directory / "metrics.json").write_text(json.dumps(metrics))
+            (directory / "ranks").mkdir(exist_ok=True)
+            for benchmark, kind in product(metrics, ("parquet", "top10.csv")):
+                (directory / "ranks" / f"{benchmark}.{kind}").touch()
         return Run(directory, strategy, seed, fraction)
 
     return write

@@ -146,7 +146,6 @@ class TestLanguages:
         for n, run in enumerate(runs):
             own = 0.5 + 0.1 * n
             rows = [(q, c, own if q == c else (1 - own) / 2) for q in LANGUAGES for c in LANGUAGES]
-            (run.directory / "ranks").mkdir()
             table = pd.DataFrame(rows, columns=["query_language", "candidate_language", "share"])
             table.to_csv(run.directory / "ranks" / "toy.top10.csv", index=False)
         shares = tables.top_languages(runs, "toy")
@@ -294,7 +293,6 @@ def test_bias_table_agrees_with_scipy(runs: list[Run]) -> None:
             for n in range(8)
             for c, code in enumerate(LANGUAGES)
         ]
-        (run.directory / "ranks").mkdir()
         pd.DataFrame(rows, columns=COLUMNS).to_parquet(run.directory / "ranks" / "toy.parquet")
         statistics = [friedmanchisquare(*part.T).statistic for part in (order[:8], order[8:])]
         expected.append(np.mean(statistics) / (8 * 2))
