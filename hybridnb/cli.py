@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperOption
 from hybridnb import __version__
 from hybridnb.files import NO_ROOM
 from hybridnb.process import Stopped, prepare, stopped_by_signals
+from hybridnb.training.strategies import spellings
 
 if TYPE_CHECKING:
     from hybridnb.study.runs import Run
@@ -137,7 +138,7 @@ Settings = Annotated[
 Strategies = Annotated[
     list[str] | None,
     typer.Option(
-        "--strategy", metavar="NAME", help="only this: X-X-mono, X-Y, 'hybrid(0.5)', X-X or En-En; repeatable"
+        "--strategy", metavar="NAME", help=f"only this: {', '.join(spellings())}; repeatable"
     ),
 ]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="only this seed; repeatable")]

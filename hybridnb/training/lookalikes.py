@@ -25,6 +25,9 @@ def groups_as_read(
     Args:
         languages: of training; empty means all of the corpus.
 
+    Raises:
+        ValueError: a training length that the encoder cannot have.
+
     Returns:
         int64 [items], for `BatchSampler(groups=...)`; the index's own where no texts are cut alike.
     """
@@ -48,6 +51,8 @@ def _cut_alike(
     corpus: ParallelCorpus, encoder: DualEncoder, kind: Kind, length: int | None, languages: Collection[str]
 ) -> dict[str, str]:
     """Text -> the first text that is cut to the same tokens, of the texts for which that is another one."""
+    if length is not None:
+        encoder.check_length(kind, length)
     length = length or encoder.max_length(kind)
     taken = len(encoder.token_ids([""], kind)[0])
     # a token covers half a character or more, but for few tokenizers: equal tokens have an equal beginning

@@ -76,3 +76,8 @@ def test_a_corpus_on_disk_is_left_as_it_is() -> None:
     given = corpus(passages={2: HEADING + "gori", 5: HEADING + "hune jalo"})
     lazy = ParallelCorpus("lazy", tuple(given.items), index=given.index)
     assert groups_as_read(lazy, toy_encoder(), TrainingSettings(max_passage_length=8)) is given.index.groups
+
+
+def test_a_length_that_leaves_no_text_is_told_as_such() -> None:
+    with pytest.raises(ValueError, match="max_query_length is 2"):
+        groups_as_read(corpus(), toy_encoder(), TrainingSettings(max_query_length=2))
