@@ -135,22 +135,6 @@ def test_a_run_that_was_cut_ends_the_same(
     assert_frame_equal(again.history, run.history)
 
 
-def test_settings_seed_and_strategy_each_have_a_directory_of_their_own(study: Study) -> None:
-    other = changed(study, training=changed(study.training, temperature=0.06))
-    directories = [
-        plan.run_of(study, "X-Y", 0).directory,
-        plan.run_of(study, "X-Y", 1).directory,
-        plan.run_of(study, "X-X", 0).directory,
-        plan.run_of(other, "X-Y", 0).directory,
-    ]
-    assert len(set(directories)) == 4
-    assert plan.run_of(changed(study, benchmarks=("cldr",)), "X-Y", 0).directory == directories[0]
-    asked = plan.study_runs(study.only(seeds=[0, 1]))
-    assert [(r.strategy, r.seed) for r in asked] == [
-        ("X-X-mono", 0), ("X-X-mono", 1), ("hybrid(0.5)", 0), ("hybrid(0.5)", 1),
-    ]  # fmt: skip
-
-
 def test_completing_a_study_makes_what_is_missing_and_no_more(
     run: Run, study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,24 +225,6 @@ def test_leaks_of_the_training_corpus_are_recorded(
     found = record.record_leaks(study)
     assert found["xquad-r"]["exact"] > 0  # the toy pairs are the toy benchmark's
     assert record.recorded_leaks(study) == found
-
-
-def test_a_study_plans_its_main_runs_seed_by_seed_and_then_its_sweeps(study: Study) -> None:
-    sweeps = (
-        Sweep(strategies=("X-Y",), fraction=0.5, benchmarks=("cldr",)),
-        Sweep(strategies=("X-X-mono", "X-X")),
-    )
-    whole = changed(study, seeds=(0, 1), baseline=True, sweeps=sweeps, benchmarks=("xquad-r", "cldr"))
-    found = {run.label: benchmarks for run, benchmarks in plan.planned(whole).items()}
-    assert list(found) == [
-        "no fine-tuning", "X-X-mono seed 0", "hybrid(0.5) seed 0", "X-X-mono seed 1", "hybrid(0.5) seed 1",
-        "X-X seed 0", "X-Y seed 0 on 0.5 of the data",
-    ]  # fmt: skip
-    assert found.pop("X-Y seed 0 on 0.5 of the data") == ["cldr"]
-    assert all(benchmarks == ["xquad-r", "cldr"] for benchmarks in found.values())
-    shared = plan.sweep_runs(whole, "cldr")[0]
-    assert shared.slug == "X-Y-seed0-fraction0.5"
-    assert shared.directory == plan.run_of(study.with_fraction(0.5), "X-Y", 0).directory
 
 
 def test_a_share_of_the_data_is_of_training_documents_alone(study: Study) -> None:
