@@ -332,3 +332,21 @@ def test_a_study_of_any_tasks_and_one_seed_has_all_tables(
     effects = tables.effects(scores)["claim"].tolist()
     expected = [f"{has[task]} mAP" for task in tasks if task != "monolingual"] if len(strategies) > 1 else []
     assert [label for label in ("Cr mAP", "Mul mAP") if any(label in claim for claim in effects)] == expected
+
+
+def test_what_is_not_the_runs_own_is_refused_in_a_line(draw_run: Callable[..., Run]) -> None:
+    """A table is never drawn from ranks that another evaluation left, nor from a part of a file."""
+    run = draw_run("X-Y", spread=20)
+    made = {"encoder": {}, "encoder_sha256": "a", "benchmark_sha256": "0" * 64, "ranks_sha256": "0" * 64}
+    (run.directory / "evaluations.json").write_text(json.dumps({"toy": made}))
+    with pytest.raises(
+        ValueError, match=r"toy\.parquet is not the ranks table .*: delete it and evaluate again$"
+    ):
+        tables.bias_table([run], "toy")
+    shares = run.directory / "ranks" / "toy.top10.csv"
+    shares.write_text("query_language,candidate_language\nde,de\n")
+    with pytest.raises(ValueError, match=r"toy\.top10\.csv is damaged \(.*\): delete it and evaluate again$"):
+        tables.top_languages([run], "toy")
+    (run.directory / "ranks" / "toy.answers.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"toy\.answers\.parquet is missing: .* evaluate it again$"):
+        tables.answers([run], "toy")
