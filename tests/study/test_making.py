@@ -153,6 +153,22 @@ def test_completing_a_study_makes_what_is_missing_and_no_more(
     assert modified(plan.RUNS) == after
 
 
+def test_what_cannot_be_read_costs_no_training(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "RUNS", tmp_path / "anew")
+    english = changed(study, strategies=("X-X-mono", "X-Y"), languages=("en",))  # X-Y needs two
+    with pytest.raises(ValueError, match="in two different languages"):
+        making.complete(english)
+    broken = tmp_path / "broken" / "lareqa" / "xquad-r" / "en.json"
+    write_xquad_r(tmp_path / "broken")
+    broken.write_text("{", encoding="utf-8")
+    monkeypatch.setenv("HYBRIDNB_DATA", str(tmp_path / "broken"))
+    with pytest.raises(ValueError, match=r"en\.json"):
+        making.complete(study)
+    assert not (tmp_path / "anew").exists()
+
+
 def test_a_recorded_run_stands_in_for_one_that_is_not_there(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
