@@ -208,6 +208,18 @@ class TestAlphas:
         claim = self.judged(draw_run, spreads, seeds)
         assert claim.verdict == OPEN and claim.evidence.endswith(told)
 
+    def test_a_failure_must_survive_the_correction_for_two(self, draw_run: Callable[..., Run]) -> None:
+        """Of .4 and .6, one interval may lie outside the margin by chance."""
+        runs = [
+            draw_run(name, seed, spread=spread, draw=draw, tasks=["multilingual"])
+            for name, spread, draw in (("hybrid(0.4)", 7, 1), (HYBRID, 10, 0), ("hybrid(0.6)", 10, 0))
+            for seed in (0, 1)
+        ]
+        values = claims.question_values(runs, "toy")
+        _, low, _ = significance.interval(values["hybrid(0.4)"], values[HYBRID], "Mul mAP")
+        assert low > claims.MARGIN  # what the test rests on
+        assert claims.alphas("", runs, "toy").verdict == OPEN
+
 
 class TestSettings:
     def test_settings_are_counted(self, draw_run: Callable[..., Run]) -> None:
