@@ -121,3 +121,8 @@ def test_a_run_json_of_earlier_days_is_understood() -> None:
     chunked = identity(with_training(study, chunk=4), "X-Y", 3)
     assert differences(recorded_identity(info), chunked) == ["settings.training.chunk: 0 and 4"]
     assert recorded_identity({"identity": wanted}) == wanted
+    settings["corpus"]["share"], settings["training"]["mined_negatives"] = 0.5, True
+    assert differences(recorded_identity(info), wanted) == [
+        "settings.corpus.fraction: 0.5 and 1.0",
+        "settings.training.hard_negatives: True and False",
+    ]

@@ -89,6 +89,14 @@ def test_a_wrong_value_in_a_json_file(setting: str, value: Any, tmp_path: Path) 
     refused(error, "mine.json", setting)
 
 
+def test_tables_that_stand_in_each_other_without_end() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="^here: tables or lists stand in each other too deep$"):
+        Study.read({"seeds": deep}, "here")
+
+
 DOCUMENTS = {
     "empty": b"", "no TOML": b"title = ", "binary": b"\x00\xff\xfe", "UTF-16": "title = 'a'".encode("utf-16"),
     "twice": b"title = 'a'\ntitle = 'b'", "a date": b"title = 2020-01-01", "deep": b"a = " + b"[" * 50_000,

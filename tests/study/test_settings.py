@@ -70,3 +70,12 @@ def test_json_written_by_hand_is_checked_like_toml(tmp_path):
     path.write_text(json.dumps(table), encoding="utf-8")
     with pytest.raises(ValueError, match=r"did you mean training\.batch_size"):
         Study.load(path)
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz", "there/pairs"])
+def test_paths_do_not_depend_on_where_a_notebook_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    assert Study.load("quick", {"corpus.training": name}).corpus.training == name  # it is not there
+    (tmp_path / name).touch()
+    assert Study.load("quick", {"corpus.training": name}).corpus.training == str(tmp_path / name)
