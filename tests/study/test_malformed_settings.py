@@ -93,7 +93,7 @@ def test_tables_that_stand_in_each_other_without_end() -> None:
     deep: Any = 1
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(ValueError, match="^here: tables or lists stand in each other too deep$"):
+    with pytest.raises(ValueError, match=r"^here: tables or lists stand in each other too deep$"):
         Study.read({"seeds": deep}, "here")
 
 
