@@ -218,8 +218,8 @@ class DualEncoder(torch.nn.Module):
             raise ValueError(f"max_{kind}_length is {length}; {self._name} takes 1 to {longest} tokens")
         if taken >= length:
             raise ValueError(
-                f"max_{kind}_length is {length}, and the prefix {self.prefix(kind)!r} with the "
-                f"special tokens takes {taken}: nothing of the text would be left"
+                f"max_{kind}_length is {length}; in {self._name} the prefix {self.prefix(kind)!r} with the special "
+                f"tokens takes {taken}: nothing of the text would be left"
             )
 
     def check_savable(self) -> None:
@@ -274,7 +274,7 @@ class DualEncoder(torch.nn.Module):
         }
         for module in list(self.network)[1:]:
             states = module(states)
-        vectors = states["sentence_embedding"].float()[:, : self.dimension]
+        vectors = states["sentence_embedding"].float()[:, : self.network.truncate_dim]
         return vectors if self.network.similarity_fn_name == "dot" else functional.normalize(vectors, dim=-1)
 
     def encode(

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
@@ -27,6 +28,9 @@ HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnsw
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """How everything of a model is read: from its directory, running none of its code."""
+
+VOCABULARIES = ("tokenizer.json", "*.model", "*vocab*", "*.bpe")
+"""Files that a tokenizer is read from."""
 
 POSITIVE = ("max_seq_length", "query_length", "document_length")
 
@@ -75,7 +79,7 @@ def read_model(directory: Path) -> ModelFiles:
                 f"{adapter} is of an adapter (LoRA): merge it into its base model with peft's merge_and_unload, "
                 "save that, and load it from there"
             )
-    config = _json(transformer / "config.json", "so it is not a transformers model")
+    config = _json(transformer / "config.json", "without it this is no transformers model")
     tokenizer = _optional(transformer / "tokenizer_config.json")
     _check_length(transformer / "tokenizer_config.json", tokenizer, "model_max_length")
     for name, content in (("config.json", config), ("tokenizer_config.json", tokenizer)):
@@ -115,6 +119,12 @@ def check_network(network: Any, files: ModelFiles) -> None:
     model = network.transformers_model
     _check_tokenizer(network.tokenizer, model, files.transformer)
     _check_all_loaded(model, files.transformer)
+    width = network[0].get_embedding_dimension()
+    for module in network:
+        if isinstance(module, Pooling) and module.embedding_dimension != width:
+            raise ValueError(
+                f"{files.directory}: Pooling is for {module.embedding_dimension} numbers a token, the model has {width}"
+            )
     for name, weight in network.state_dict().items():
         # a sum is finite if every part is, and ten times faster than asking each
         if weight.is_floating_point() and not torch.isfinite(weight.sum()):
@@ -214,7 +224,8 @@ def _check_kind(file: Path, config: dict[str, Any]) -> None:
         raise ValueError(
             f"{file}: {kind} is an encoder-decoder; of these only the encoders of T5 are used here"
         )
-    for name in known.architectures or ():
+    names = known.architectures if isinstance(known.architectures, list) else []
+    for name in names:
         if str(name).endswith(HEADS):
             raise ValueError(
                 f"{file}: the model is a {name}, which judges texts and makes no vectors of them"
@@ -256,6 +267,11 @@ def _check_tokenizer(tokenizer: Any, model: Any, directory: Path) -> None:
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(
             f"{directory}: {type(tokenizer).__name__} has no fast form (tokenizer.json), which is needed"
+        )
+    if not any(path for pattern in VOCABULARIES for path in directory.glob(pattern)):
+        # transformers would make one that knows no word
+        raise FileNotFoundError(
+            f"{directory / 'tokenizer.json'} is missing: save the tokenizer with the model"
         )
     if tokenizer.pad_token_id is None:
         raise ValueError(
@@ -312,7 +328,7 @@ def _json(file: Path, missing: str = "save the model again", kind: type = dict) 
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FileNotFoundError(f"{file.parent} has no {file.name}, {missing}") from None
+        raise FileNotFoundError(f"{file} is missing: {missing}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged, it is not JSON: {one_line(error)}") from None
     if not isinstance(content, kind):

@@ -418,7 +418,7 @@ class TestErrors:
             DualEncoder.load("some-user/no-such-model")
 
     def test_a_directory_without_a_model(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        with pytest.raises(FileNotFoundError, match=r"config\.json is missing"):
             DualEncoder.load(tmp_path)
 
     def test_weights_that_are_not_safetensors(self, xlmr: Path, tmp_path: Path) -> None:
