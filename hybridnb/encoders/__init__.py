@@ -68,6 +68,6 @@ def content_sha256(settings: EncoderSettings) -> str:
 
     Example:
         >>> content_sha256(EncoderSettings(model="small"))[:12]
-        '1c5ecb8f2fbf'
+        'bb4b44682cde'
     """
     return sha256_of(content_of(settings.model))
