@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ def guarded(commands: typer.Typer, program: str, arguments: Sequence[str] | None
     goes_on = "; the same command goes on from here" if name in RESUMED else ""
     prepare()
     try:
-        with stopped_by_signals():
+        with stopped_by_signals(), _warnings_in_a_line(program):
             _invoke(commands, program, arguments)
             sys.stdout.flush()
     except typer.Exit as done:
@@ -104,6 +105,17 @@ def _say(program: str, text: str) -> None:
         print(f"{program}: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 
+@contextmanager
+def _warnings_in_a_line(program: str) -> Iterator[None]:
+    """What is only worth a warning is told as errors are, without the line of code that gave it."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"{program}: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
 def _silence() -> None:
     """Nothing more goes to a closed pipe, not even what Python flushes at its end."""
     with suppress(OSError, ValueError):
@@ -137,9 +149,7 @@ Settings = Annotated[
 ]
 Strategies = Annotated[
     list[str] | None,
-    typer.Option(
-        "--strategy", metavar="NAME", help=f"only this: {', '.join(spellings())}; repeatable"
-    ),
+    typer.Option("--strategy", metavar="NAME", help=f"only this: {', '.join(spellings())}; repeatable"),
 ]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="only this seed; repeatable")]
 Data = Annotated[

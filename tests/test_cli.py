@@ -17,6 +17,7 @@ from toy import stopped_at, toy_encoder, write_study, write_xquad_r
 
 from hybridnb import __version__, corpora
 from hybridnb.cli import main
+from hybridnb.corpora.lines import SKIP_BAD, BadRowsWarning
 from hybridnb.study import plan
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
@@ -67,6 +68,30 @@ def test_a_bad_row_stops_unless_it_is_skipped(toy: Path, capsys: pytest.CaptureF
     with pytest.warns(UserWarning, match="1 bad row"):
         assert main(["describe", str(path), "--skip-bad", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["all"]["items"] == 23
+
+
+def test_every_command_that_reads_goes_on_without_bad_rows_if_told_to(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with toy.with_name("pairs.jsonl").open("a") as file:
+        file.write("{}\n")
+    data = write_xquad_r(toy.parent / "data")
+    german = data / "lareqa" / "xquad-r" / "de.json"
+    content = json.loads(german.read_text())
+    content["data"][0]["paragraphs"][0]["qas"][0]["question"] = ""
+    german.write_text(json.dumps(content))
+    monkeypatch.setenv("HYBRIDNB_DATA", str(data))
+    train = ["train", str(toy), "--strategy", "X-Y", "--evaluate"]
+    evaluate = ["evaluate", "bm25", "--benchmark", "xquad-r", "--out", str(toy.parent / "out")]
+    for arguments in (train, evaluate):
+        assert main(arguments) == 2
+        capsys.readouterr()
+        with pytest.warns(BadRowsWarning, match="1 bad row"):
+            assert main([*arguments, "--skip-bad"]) == 0
+    # how `run` tells its notebooks
+    monkeypatch.setenv(SKIP_BAD, "1")
+    with pytest.warns(BadRowsWarning, match="1 bad row"):
+        assert main(["describe", "xquad-r"]) == 0
 
 
 @pytest.mark.parametrize(
