@@ -41,7 +41,9 @@ def test_agrees_with_a_loop(size, negatives, temperature, seed):
 def test_the_same_text_is_no_negative():
     queries, passages, hard = unit(4, 0), unit(4, 1), unit(2, 2)
     own, all_texts = torch.tensor([7, 8, 7, 9]), torch.tensor([7, 8, 7, 9, 8, 5])
-    loss = info_nce(queries, passages, temperature=0.1, hard_negatives=hard, same=same_text(own, all_texts))
+    same = same_text(own, all_texts)
+    loss = info_nce(queries, passages, temperature=0.1, hard_negatives=hard, same=same)
+    assert torch.equal(same, same_text(own, all_texts)), "the caller's mask was written to"
     expected = naive(queries, passages, 0.1, hard, lambda i, j: bool(own[i] == all_texts[j]))
     assert loss.item() == pytest.approx(expected, rel=1e-4)
     assert loss < info_nce(queries, passages, temperature=0.1, hard_negatives=hard)
