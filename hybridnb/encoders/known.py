@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.registry import Registry
-
-if TYPE_CHECKING:
-    from hybridnb.encoders.encoder import DualEncoder
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,12 @@ class Known:
         content: What it is made of besides its settings, as JSON: it goes into the fingerprint of every run that
             starts from it. Loads no torch.
         directory: Makes the model directory where it is not there yet.
-        build: (settings, training texts, seed) -> the encoder, for one that has no directory.
+        build: (settings, training texts, seed) -> the `DualEncoder`, for one that has no directory.
     """
 
     content: Any
     directory: Callable[[], Path] | None = None
-    build: Callable[[EncoderSettings, Iterable[str], int], DualEncoder] | None = None
+    build: Callable[[EncoderSettings, Iterable[str], int], Any] | None = None
 
 
 ENCODERS: Registry[Known] = Registry("encoder")
