@@ -39,6 +39,10 @@ RESUMED = ("run", "train", "evaluate", "fetch")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `hybridnb`; returns the exit status."""
+    if arguments is None and os.name == "posix" and sys.getfilesystemencoding() != "utf-8":
+        # paths, files and streams are UTF-8 whatever the locale; that can only be said when Python starts
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     return guarded(app, "hybridnb", arguments)
 
 

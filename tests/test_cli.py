@@ -364,3 +364,19 @@ def test_a_closed_pipe_ends_what_only_prints_quietly_and_nothing_else(toy: Path)
     status, errors = unread("train", str(toy), "--strategy", "X-Y", "--set", "training.steps=1")
     assert status == 128 + signal.SIGPIPE
     assert "Traceback" not in errors and "Exception ignored" not in errors
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere Python starts in UTF-8 by PYTHONUTF8")
+def test_paths_beyond_ascii_are_read_whatever_the_locale(toy: Path) -> None:
+    place = toy.parent / "dätä ไทย"
+    place.mkdir()
+    toy.with_name("pairs.jsonl").rename(place / "pärs.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-m", "hybridnb.cli", "describe", "./pärs.jsonl", "--json"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        cwd=place,
+        check=True,
+    )
+    assert json.loads(done.stdout.decode("utf-8"))["name"] == "pärs"
