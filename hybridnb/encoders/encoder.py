@@ -561,6 +561,7 @@ def _try(encoder: DualEncoder, directory: Path) -> None:
     """Encode a text alone and beside a longer one. ValueError: it fails, is not finite, or padding changes it."""
     short, long = "a", "one two three four five six seven eight"
     try:
+        encoder.encode([short], "query", progress=False)
         (alone,) = encoder.encode([short], "passage", progress=False)
         beside = encoder.encode([short, long], "passage", progress=False)[0]
     except Exception as error:  # whatever a model makes of what it does not expect

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from toy import TEXTS, tiny_labse, tiny_xlmr
 from transformers import (
+    AutoTokenizer,
     BartConfig,
     BartModel,
     BertConfig,
@@ -314,7 +315,7 @@ def plain_tokenizer(directory: Path, **special: str) -> PreTrainedTokenizerFast:
 def test_other_forms_of_models_are_used_as_they_are_or_refused(form: str, tmp_path: Path) -> None:
     model_class, config, says = OTHER_FORMS[form]
     tokenizer = plain_tokenizer(tmp_path, pad_token="<pad>")
-    config.vocab_size = len(tokenizer) + 1  # Qwen's own tokenizer adds a piece
+    config.vocab_size = len(tokenizer)  # though Qwen's own tokenizer adds a mark
     torch.manual_seed(0)
     network = model_class(config).eval()
     network.save_pretrained(tmp_path / "model")
@@ -341,6 +342,18 @@ def test_other_forms_of_models_are_used_as_they_are_or_refused(form: str, tmp_pa
             encoder.check_savable()
     else:
         encoder.check_savable()
+
+
+def test_a_mark_without_a_row_is_refused_where_a_prefix_holds_it(tmp_path: Path) -> None:
+    model = tiny_labse(tmp_path / "labse")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[QUERY]"]})
+    tokenizer.save_pretrained(model)
+    DualEncoder.load(model)
+    assert "a trial text could not be encoded" in refused(model, query_prefix="[QUERY] ")
+    tokenizer.add_tokens(["justice"])
+    tokenizer.save_pretrained(model)
+    assert "embedding table" in refused(model)
 
 
 def test_a_tokenizer_without_a_padding_token(tmp_path: Path) -> None:
