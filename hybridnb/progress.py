@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
 from tqdm import tqdm
+
+LINE = "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} and {remaining} to go{postfix}"
 
 FIRST, EVERY = 8, 20
 """Seconds until the first line of a log, and between two."""
@@ -20,10 +23,19 @@ def progress(total: int | None, title: str, unit: str, *, start: int = 0, show: 
     if sys.stderr.isatty():
         pace: dict[str, Any] = {"mininterval": 0.5}
     else:
-        pace = {"mininterval": EVERY, "delay": FIRST, "ascii": True, "ncols": 90, "leave": False}
+        pace = {"mininterval": EVERY, "delay": FIRST, "leave": False, "file": _Lines(), "bar_format": LINE}
     scaled = unit == "B"
     bar: tqdm[Any] = tqdm(
         total=total, initial=start, desc=title, unit=unit if scaled else f" {unit}", unit_scale=scaled,
         disable=not show, **pace,
     )  # fmt: skip
     return bar
+
+
+class _Lines(io.TextIOBase):
+    """What tqdm would redraw in place, each time as a line of its own."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            print(line, file=sys.stderr, flush=True)
+        return len(text)
