@@ -289,6 +289,7 @@ def test_a_signal_stops_as_ctrl_c_does_and_the_same_command_goes_on(
 ) -> None:
     arguments = ["train", str(toy), "--strategy", "X-Y"]
     number = signal.Signals[name]
+    outside = signal.signal(number, signal.SIG_DFL)  # under nohup it is ignored
     before = signal.getsignal(number)
 
     def killed(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -300,6 +301,7 @@ def test_a_signal_stops_as_ctrl_c_does_and_the_same_command_goes_on(
         assert main(arguments) == 128 + number
     assert f"stopped by {name}; the same command goes on" in capsys.readouterr().err
     assert signal.getsignal(number) is before
+    signal.signal(number, outside)
     assert main(arguments) == 0
     assert "goes on from step 3" in capsys.readouterr().out
 

@@ -55,8 +55,9 @@ class BatchSampler:
 
     Example:
         >>> from hybridnb.corpora.parallel import Item, ParallelCorpus
-        >>> texts = {"de": "ja", "en": "yes"}
-        >>> items = [Item(f"{n}", "toy", f"{n}", texts, {c: f"{t} {n}" for c, t in texts.items()}) for n in range(9)]
+        >>> def asked(n, mark):
+        ...     return {"de": f"ja {n}{mark}", "en": f"yes {n}{mark}"}
+        >>> items = [Item(f"{n}", "toy", f"{n}", asked(n, "?"), asked(n, ".")) for n in range(9)]
         >>> sampler = BatchSampler(ParallelCorpus("toy", items), Strategy("X-Y"), batch_size=2, seed=0)
         >>> for pair in sampler.batch(step=0):
         ...     print(*pair)
