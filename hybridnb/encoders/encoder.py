@@ -35,7 +35,7 @@ from hybridnb.encoders.gate import (
     read_model,
 )
 from hybridnb.encoders.locate import locate
-from hybridnb.files import read_json, write_json
+from hybridnb.files import named_if_full, read_json, write_json
 from hybridnb.progress import progress as progress_bar
 
 Kind = Literal["query", "passage"]
@@ -431,7 +431,7 @@ def pipeline_of(
     model: Any, tokenizer: Any, pooling: str, *, query_length: int, passage_length: int
 ) -> SentenceTransformer:
     """`pipeline` of a model and a tokenizer that are in memory; a SentenceTransformer is made from files only."""
-    with tempfile.TemporaryDirectory() as scratch, quiet_transformers():
+    with tempfile.TemporaryDirectory() as scratch, named_if_full(Path(scratch)), quiet_transformers():
         _write_model(model, Path(scratch))
         tokenizer.save_pretrained(scratch)
         return pipeline(Path(scratch), pooling, query_length=query_length, passage_length=passage_length)
