@@ -244,6 +244,14 @@ def test_an_encoder_that_knows_no_thai_is_reported_and_a_good_one_is_not():
     with pytest.warns(UserWarning, match="100% of the cc candidates tie") as caught:
         exact_ranks(benchmark, queries, candidates)
     assert len(caught) == 1
+
+
+def test_what_is_warned_of_points_at_the_callers_line():
+    benchmark = random_benchmark(np.random.default_rng(3), partly=False, several=False, excluded=False)
+    queries, candidates = score_vectors(benchmark, np.random.default_rng(3))
+    candidates["cc"][:] = candidates["cc"][0]
+    with pytest.warns(UserWarning) as caught:
+        exact_ranks(benchmark, queries, candidates)
     assert caught[0].filename == __file__
 
 
