@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -269,6 +269,10 @@ def evaluate(
     max_query_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
     max_passage_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
     revision: Annotated[str | None, typer.Option(help="on the hub")] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
+    ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Evaluate an encoder on benchmarks."""
@@ -295,6 +299,7 @@ def evaluate(
             max_passage_length=max_passage_length,
             revision=revision,
         )
+        encoder.precision = precision
         for loaded in benchmarks:
             evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
     known = read_metrics(out)

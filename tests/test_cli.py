@@ -244,6 +244,9 @@ def test_evaluate_takes_the_conventions_it_is_given(toy: Path, capsys: pytest.Ca
     assert main([*evaluate, "--out", str(toy.parent / "none"), "--max-query-length", "2"]) == 2
     assert "max_query_length is 2" in capsys.readouterr().err
     assert not (toy.parent / "none").exists()
+    assert main([*evaluate, "--out", str(toy.parent / "short"), *options, "--precision", "bfloat16"]) == 2
+    assert "different: precision: float32 and bfloat16" in capsys.readouterr().err
+    assert main([*evaluate, "--out", str(toy.parent / "none"), "--precision", "float16"]) == 2
 
 
 def test_bm25_needs_no_model(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

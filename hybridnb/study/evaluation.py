@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
@@ -56,7 +57,13 @@ def evaluate(
         OSError: `out` cannot be written; this is tried first.
     """
     out = Path(out)
-    system = {"encoder": encoder.conventions, "encoder_sha256": encoder_sha256(encoder)}
+    if torch.accelerator.is_available():
+        encoder.to(torch.accelerator.current_accelerator())  # before the hash: precision goes by the device
+    precision = "bfloat16" if encoder.uses_bfloat16(encoder.device.type) else "float32"
+    system = {
+        "encoder": {**encoder.conventions, "precision": precision},
+        "encoder_sha256": encoder_sha256(encoder),
+    }
     with locked(out):
         check_results(out, system, benchmark)
     for_now = out / "vectors"
