@@ -213,6 +213,7 @@ def _batches(
         languages=study.languages or None,
         weights=study.corpus.weights,
         groups=groups,
+        draws=study.training.draws,
     )
 
 

@@ -14,6 +14,8 @@ class TrainingSettings(Settings):
 
     Args:
         steps: batches seen.
+        draws: how the batches of different strategies go together: drawn independently, as in the paper, or paired, the
+            same items in the same order (see `paired.PairedDraws`; needs items in every training language).
         temperature: of InfoNCE.
         warmup: fraction of the steps.
         schedule: of the learning rate afterwards, by its transformers name.
@@ -28,6 +30,7 @@ class TrainingSettings(Settings):
 
     steps: int = Field(500, ge=1)
     batch_size: int = Field(100, ge=2)
+    draws: Literal["independent", "paired"] = "independent"
     temperature: float = Field(0.05, gt=0)
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)

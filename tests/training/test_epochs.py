@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from toy import TOY
 
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.training.batching import choose
 from hybridnb.training.epochs import Epochs, deal, full_batches, number_in_runs
+from hybridnb.training.independent import choose
 
 group_lists = st.lists(st.integers(0, 12), min_size=2, max_size=60)
 
