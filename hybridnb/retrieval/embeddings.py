@@ -1,14 +1,15 @@
 """The vectors of a benchmark's queries and candidates, kept on disk by what made them, part by part.
 
 A kept part is a file named by the hash of the encoder and of the texts in it, so it is found again by any benchmark
-with these texts, after a kill, and by a second process, and never by another encoder.
+with these texts, after a kill, and by a second process, and never by another encoder. Memory holds a window of texts
+and of vectors at most, however many there are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -22,10 +23,13 @@ from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder, Kind, encoder_sha256
 from hybridnb.files import atomic, sha256_of
 from hybridnb.progress import progress
-from hybridnb.retrieval.vectors import Vectors
+from hybridnb.retrieval.vectors import Parted, Vectors
 
 PART = 2048
 """Texts that are encoded between two writes."""
+
+WINDOW = 32 * PART
+"""Texts that are held, and sorted by length, at a time; of a side with more the vectors stay on disk."""
 
 
 def encode_benchmark(
@@ -42,7 +46,8 @@ def encode_benchmark(
             something else, is made anew with a warning; so is everything, where the directory cannot be written.
 
     Returns:
-        (query vectors, candidate vectors): language -> float32 [texts, dimension], rows in the benchmark's order.
+        (query vectors, candidate vectors): language -> float32 [texts, dimension], rows in the benchmark's order;
+        of a side with more than `WINDOW` different texts read from the cache when asked for.
 
     Warns:
         UserWarning: the cache is damaged or cannot be written; the file is named.
@@ -64,51 +69,88 @@ class _Parts:
 
     def encode(self, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
         """language -> vectors; all languages in one go, a text that stands several times once."""
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(chain.from_iterable(texts.values())))}
-        unique = list(row_of)
-        # texts of like length together, so that batches of a part hold little padding
-        longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
-        vectors = np.empty((len(unique), self.encoder.dimension), dtype=np.float32)
-        with progress(len(unique), f"encode {kind}", "texts") as bar:
-            for start in range(0, len(unique), PART):
-                rows = longest_first[start : start + PART]
-                vectors[rows] = self._part([unique[row] for row in rows], kind)
-                bar.update(len(rows))
-        return {language: vectors[[row_of[text] for text in part]] for language, part in texts.items()}
+        first, number = distinct(chain.from_iterable(texts.values()))
+        parts, place = [], np.empty(len(first), dtype=np.int64)
+        with progress(len(first), f"encode {kind}", "texts") as bar:
+            for start in range(0, len(first), WINDOW):
+                window = _at(list(texts.values()), first[start : start + WINDOW])
+                # texts of like length together, so that batches of a part hold little padding
+                longest_first = sorted(range(len(window)), key=lambda row: -len(window[row]))
+                place[start + np.array(longest_first)] = start + np.arange(len(window))
+                for begin in range(0, len(window), PART):
+                    part = [window[row] for row in longest_first[begin : begin + PART]]
+                    parts.append(self._part(part, kind))
+                    bar.update(len(part))
+        parts = parts or [np.empty((0, self.encoder.dimension), dtype=np.float32)]
+        vectors, start = {}, 0
+        for language, of_language in texts.items():
+            vectors[language] = Parted(parts, place[number[start : start + len(of_language)]])
+            start += len(of_language)
+        return vectors if len(first) > WINDOW else {language: rows[:] for language, rows in vectors.items()}
 
     def _part(self, texts: list[str], kind: Kind) -> NDArray[np.float32]:
+        """Vectors of texts: where they can be kept, as a map of the file."""
         made_of = {"encoder": self.sha256, "kind": kind, "texts": sha256_of(texts)}
         path = self.directory / f"{kind}-{made_of['texts'][:20]}.safetensors" if self.directory else None
         shape = (len(texts), self.encoder.dimension)
         vectors = _read(path, made_of, shape) if path else None
-        if vectors is None:
-            vectors = self.encoder.encode(texts, kind, progress=False)
-            # what is not finite is refused where it is ranked, and must not be found again
-            if path and np.isfinite(vectors).all() and not _write(path, made_of, vectors):
-                self.directory = None
+        if vectors is not None:
+            return vectors
+        vectors = self.encoder.encode(texts, kind, progress=False)
+        # what is not finite is refused where it is ranked, and must not be found again
+        if path and np.isfinite(vectors).all():
+            if _write(path, made_of, vectors):
+                kept = _read(path, made_of, shape)
+                return vectors if kept is None else kept
+            self.directory = None
         return vectors
 
 
+def _at(sides: Sequence[Sequence[str]], positions: NDArray[np.int64]) -> list[str]:
+    """The texts at positions that are counted through all sides, one below the other."""
+    starts = np.cumsum([0, *map(len, sides)])
+    side = np.searchsorted(starts, positions, side="right") - 1
+    return [sides[n][row] for n, row in zip(side.tolist(), (positions - starts[side]).tolist(), strict=True)]
+
+
+def distinct(texts: Iterable[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which texts are equal, told from 128 bits of their hashes so that no text is held.
+
+    Args:
+        texts: read once.
+
+    Returns:
+        positions [distinct] where each text stands first, rising; number [texts], which of these each text equals.
+
+    Example:
+        >>> distinct(["b", "a", "b", "c"])
+        (array([0, 1, 3]), array([0, 1, 0, 2]))
+    """
+    hashes = bytearray()
+    for text in texts:
+        hashes += hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    _, first, number = np.unique(np.frombuffer(hashes, dtype="V16"), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[number]
+
+
 def _read(path: Path, made_of: Mapping[str, str], shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The vectors in a kept part; None where there is none that is whole and made of just this."""
+    """The vectors in a kept part, as a map of the file; None where no whole one is made of just this."""
     try:
-        with safe_open(path, "numpy") as stored:
+        # as "pt" it is mapped, and no file stays open; as "numpy" it would be in memory
+        with safe_open(path, "pt") as stored:
             kept, vectors = stored.metadata() or {}, stored.get_tensor("vectors")
     except FileNotFoundError:
         return None
     except (SafetensorError, OSError) as error:
         warnings.warn(f"{path} is damaged ({error}): encoding its texts again", stacklevel=2)
         return None
-    if (
-        kept != {**made_of, "vectors": _sha256(vectors)}
-        or vectors.shape != shape
-        or vectors.dtype != np.float32
-    ):
-        warnings.warn(
-            f"{path} is damaged or was made by something else: encoding its texts again", stacklevel=2
-        )
-        return None
-    return vectors
+    if vectors.dtype == torch.float32 and vectors.shape == shape:
+        rows: NDArray[np.float32] = vectors.numpy()
+        if kept == {**made_of, "vectors": _sha256(rows)}:
+            return rows
+    warnings.warn(f"{path} is damaged or was made by something else: encoding its texts again", stacklevel=2)
+    return None
 
 
 def _write(path: Path, made_of: Mapping[str, str], vectors: NDArray[np.float32]) -> bool:

@@ -42,8 +42,8 @@ def exact_ranks(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors:
     Args:
         benchmark: queries, candidates and which answers which.
         query_vectors, candidate_vectors: language -> unit vectors [queries or candidates of it, d], in the
-            benchmark's order; score = inner product, in float32. Candidates may be np.memmap and float16: they are
-            read once, block by block.
+            benchmark's order; score = inner product, in float32. Candidates may be np.memmap, `Parted`, float16:
+            they are read once, block by block.
 
     Returns:
         dataset, task, query_language, candidate_language, query_id, relevant_language (categorical), rank (1-based)

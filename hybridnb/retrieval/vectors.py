@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb.corpora.benchmark import Benchmark
 
-Vectors = Mapping[str, NDArray[np.floating[Any]]]
+
+class Rows(Protocol):
+    """Vectors [rows, d] that can be asked for some of their rows: an array, an np.memmap, `Parted`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
+Vectors = Mapping[str, Rows]
 """language -> unit vectors [texts, d]."""
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Vectors that lie in parts, of which nothing is read but the rows that are asked for.
+
+    parts: [size, d] each, the last may be shorter; maps of files where they are many.
+    place: int64 [rows], where each row is in the parts one below the other.
+
+    Example:
+        >>> Parted([np.array([[0.0], [1.0]]), np.array([[2.0]])], np.array([2, 2, 0]))[:2]
+        array([[2.],
+               [2.]])
+    """
+
+    parts: Sequence[NDArray[np.floating[Any]]]
+    place: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.place), self.parts[0].shape[1]
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.floating[Any]]:
+        place = np.asarray(self.place[rows])
+        size, dimension = self.parts[0].shape
+        found = np.empty((*place.shape, dimension), dtype=self.parts[0].dtype)
+        part = place // max(size, 1)
+        for number in np.unique(part):
+            here = part == number
+            found[here] = self.parts[number][place[here] % size]
+        return found
 
 
 def check_shapes(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors: Vectors) -> None:
@@ -44,9 +89,7 @@ def query_matrix(query_vectors: Vectors, languages: list[str]) -> NDArray[np.flo
     return np.concatenate(parts)
 
 
-def blocks(
-    language: str, vectors: NDArray[np.floating[Any]], size: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def blocks(language: str, vectors: Rows, size: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """(first row, float32 [up to size, d]) through a language's candidates. ValueError: a vector is not finite."""
     for start in range(0, len(vectors), size):
         block = np.array(vectors[start : start + size], dtype=np.float32, order="C")

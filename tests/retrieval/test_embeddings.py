@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.numpy
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from toy import SENTENCES, tiny_xlmr
 
@@ -19,7 +25,9 @@ from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.encoders.encoder import DualEncoder, Kind
 from hybridnb.retrieval import embeddings
 from hybridnb.retrieval.embeddings import encode_benchmark
-from hybridnb.retrieval.vectors import Vectors
+from hybridnb.retrieval.nearest import top_languages
+from hybridnb.retrieval.ranking import exact_ranks
+from hybridnb.retrieval.vectors import Parted, Vectors
 
 
 def benchmark(extra: str = "") -> Benchmark:
@@ -76,8 +84,8 @@ def assert_same(one: tuple[Vectors, Vectors], other: tuple[Vectors, Vectors]) ->
     for mine, theirs in zip(one, other, strict=True):
         assert mine.keys() == theirs.keys()
         for language in mine:
-            assert_array_equal(mine[language], theirs[language])
-            assert theirs[language].dtype == np.float32
+            assert_array_equal(mine[language][:], theirs[language][:])
+            assert theirs[language][:].dtype == np.float32
 
 
 def kept(directory: Path) -> list[Path]:
@@ -182,3 +190,82 @@ def test_two_processes_fill_one_cache(encoder: DualEncoder, tmp_path: Path) -> N
         one, other = two.map(lambda _: encode_benchmark(encoder, benchmark(), cache=tmp_path), range(2))
     assert_same(one, other)
     assert len(kept(tmp_path)) == 2
+
+
+def by_letters(texts: Sequence[str], kind: Kind, **_: bool) -> np.ndarray:
+    """Vectors that do not depend on what is encoded together."""
+    return np.array([[text.count(letter) for letter in "ab"] + [len(kind)] for text in texts], np.float32)
+
+
+SIDES = st.dictionaries(st.sampled_from(["de", "en", "zh"]), st.lists(st.text("ab", max_size=4), max_size=12))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=SIDES, part=st.integers(1, 3), parts=st.integers(1, 3))
+def test_windows_change_no_vector(
+    encoder: DualEncoder, texts: dict[str, list[str]], part: int, parts: int
+) -> None:
+    given_texts: list[list[str]] = []
+
+    def encode(texts: list[str], kind: Kind, **_: bool) -> np.ndarray:
+        given_texts.append(texts)
+        return by_letters(texts, kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "encode", encode)
+        patch.setattr(type(encoder), "dimension", 3)
+        patch.setattr(embeddings, "PART", part)
+        patch.setattr(embeddings, "WINDOW", part * parts)
+        with tempfile.TemporaryDirectory() as cache:
+            vectors = embeddings._Parts(encoder, Path(cache)).encode(texts, "passage")
+            for language, of_language in texts.items():
+                assert vectors[language].shape == (len(of_language), 3)
+                want = by_letters(of_language, "passage").reshape(-1, 3)
+                assert_array_equal(vectors[language][:], want)
+                some = np.arange(len(of_language))[::-2]
+                assert_array_equal(vectors[language][some], want[some])
+    unique = list(dict.fromkeys(text for of_language in texts.values() for text in of_language))
+    windows = [unique[start : start + part * parts] for start in range(0, len(unique), part * parts)]
+    sorted_windows = [sorted(window, key=lambda text: -len(text)) for window in windows]
+    assert given_texts == [
+        w[start : start + part] for w in sorted_windows for start in range(0, len(w), part)
+    ]
+
+
+def test_of_many_texts_the_vectors_stay_on_disk(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = encode_benchmark(encoder, benchmark(), cache=None)
+    monkeypatch.setattr(embeddings, "PART", 1)
+    monkeypatch.setattr(embeddings, "WINDOW", 2)
+    for cache in (tmp_path, tmp_path, None):
+        queries, candidates = encode_benchmark(encoder, benchmark(), cache=cache)
+        for mine, whole in ((queries, plain[0]), (candidates, plain[1])):
+            for language in whole:
+                assert isinstance(mine[language], Parted)
+                np.testing.assert_allclose(mine[language][:], whole[language][:], atol=2e-6)
+        # "en" stands in both languages, in two windows, and is encoded once
+        assert_array_equal(candidates["en"][0], candidates["de"][1])
+        ranks = exact_ranks(benchmark(), queries, candidates)
+        pd.testing.assert_frame_equal(ranks, exact_ranks(benchmark(), *plain))
+        shares = top_languages(benchmark(), queries, candidates, k=2)
+        pd.testing.assert_frame_equal(shares, top_languages(benchmark(), *plain, k=2))
+    assert len(kept(tmp_path)) == 3 + 4
+
+
+def test_parts_of_up_to_one_window_are_named_by_all_texts_longest_first(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are the parts that caches hold already."""
+    monkeypatch.setattr(embeddings, "PART", 2)
+    encode_benchmark(encoder, benchmark(), cache=tmp_path)
+    toy = benchmark()
+    queries = {code: queries.texts for code, queries in toy.queries.items()}
+    names = set()
+    for kind, sides in (("query", queries), ("passage", toy.candidates)):
+        unique = dict.fromkeys(text for side in sides.values() for text in side)
+        longest_first = sorted(unique, key=len, reverse=True)
+        for start in range(0, len(longest_first), 2):
+            text = json.dumps(longest_first[start : start + 2], ensure_ascii=False)
+            names.add(f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.safetensors")
+    assert {path.name for path in kept(tmp_path)} == names

@@ -19,6 +19,7 @@ from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.retrieval import ranking
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import COLUMNS
+from hybridnb.retrieval.vectors import Parted
 
 KEYS = ["task", "query_language", "candidate_language", "query_id", "relevant_language", "rank", "pool_size"]
 
@@ -284,6 +285,29 @@ def test_vectors_on_disk_are_streamed(dtype: str, tmp_path: Path, monkeypatch: p
         on_disk[language] = np.memmap(tmp_path / language, dtype=dtype, mode="r", shape=vectors.shape)
     found = exact_ranks(benchmark, queries, on_disk)
     assert as_set(found) == naive_ranks(benchmark, queries, candidates)
+
+
+@pytest.mark.filterwarnings("ignore:.*collapsed")
+@given(seed=st.integers(0, 2**32), shape=SHAPES, size=st.integers(1, 9))
+@settings(max_examples=20)
+def test_vectors_in_parts_give_the_same_ranks(seed: int, shape: tuple[bool, bool, bool], size: int):
+    rng = np.random.default_rng(seed)
+    partly, several, excluded = shape
+    benchmark = random_benchmark(rng, partly=partly, several=several, excluded=excluded)
+    queries, candidates = small_integers(benchmark, rng)
+    whole = np.concatenate(list(candidates.values()))
+    place = rng.permutation(len(whole))
+    shuffled = np.empty_like(whole)
+    shuffled[place] = whole
+    parts = [shuffled[start : start + size] for start in range(0, len(whole), size)]
+    ends = np.cumsum([len(vectors) for vectors in candidates.values()])[:-1]
+    in_parts = {
+        language: Parted(parts, rows)
+        for language, rows in zip(candidates, np.split(place, ends), strict=True)
+    }
+    pd.testing.assert_frame_equal(
+        exact_ranks(benchmark, queries, in_parts), exact_ranks(benchmark, queries, candidates)
+    )
 
 
 def test_bad_vectors_are_named():
