@@ -141,7 +141,10 @@ class Strict(TyperCommand):
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="quick, another built-in study, or a .toml file")
 ]
-Corpus = Annotated[str | None, typer.Option(help="train on this instead: a name or a JSONL file")]
+Corpus = Annotated[
+    str | None,
+    typer.Option(help="train on this instead: a name, a JSONL, CSV or Parquet file, or a directory"),
+]
 Benchmarks = Annotated[
     list[str] | None,
     typer.Option("--benchmark", metavar="NAME", help="evaluate on this instead; repeatable"),
@@ -310,7 +313,7 @@ def evaluate(
 
 @app.command(cls=Strict)
 def describe(
-    name: Annotated[str | None, typer.Argument(help="a benchmark, a corpus or a JSONL file")] = None,
+    name: Annotated[str | None, typer.Argument(help="a benchmark, a corpus, or a file of one")] = None,
     data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
     skip_bad: SkipBad = False,
@@ -332,7 +335,7 @@ def describe(
         read = corpora.load_benchmark(name, **options)
     elif name in corpora.VALIDATION and name not in corpora.TRAINING:
         read = corpora.validation_corpus(name, **options)
-    elif name in corpora.TRAINING or "/" in name or name.endswith(corpora.JSONL):
+    elif name in corpora.TRAINING or corpora.is_path(name):
         read = corpora.training_corpus(name, **options)
     else:
         read = corpora.data_set(name)  # which says what there is

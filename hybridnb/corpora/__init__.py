@@ -15,8 +15,9 @@ from typing import Any
 from hybridnb.corpora import sets
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.catalogue import BENCHMARKS, TRAINING, VALIDATION, DataSet
+from hybridnb.corpora.columns import TABLES
 from hybridnb.corpora.parallel import ParallelCorpus
-from hybridnb.corpora.source import Source, content_digests, content_sha256_of_file
+from hybridnb.corpora.source import Source, content_digests, content_sha256_of_path
 from hybridnb.files import sha256_of
 from hybridnb.registry import Registry
 
@@ -61,10 +62,10 @@ def training_corpus(
     exclude_sources: Collection[str] = (),
     **reading: Any,
 ) -> ParallelCorpus:
-    """The training corpus of a name out of `TRAINING`, or of a JSONL file (see `jsonl`).
+    """The training corpus of a name out of `TRAINING`, or of a file (see `jsonl` and `columns`).
 
     Args:
-        name: Of the corpus, or the path of a JSONL file.
+        name: Of the corpus, or the path of a JSONL, CSV or Parquet file or a `datasets` directory.
         directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
         languages: Only these; items without any of them are left out.
         exclude_sources: Values of `Item.source` to leave out.
@@ -90,7 +91,7 @@ def validation_corpus(
     exclude_sources: Collection[str] = (),
     **reading: Any,
 ) -> ParallelCorpus:
-    """The validation corpus of a name out of `VALIDATION`, or of a JSONL file; as `training_corpus`."""
+    """The validation corpus of a name out of `VALIDATION`, or of a file; as `training_corpus`."""
     return _corpus(VALIDATION, name, directory, languages, exclude_sources, reading)
 
 
@@ -113,15 +114,15 @@ def content_sha256(name: str | Path, directory: str | Path | None = None) -> str
     the cache, so that asking again takes milliseconds.
 
     Args:
-        name: Of a benchmark or corpus, or the path of a JSONL file.
+        name: Of a benchmark or corpus, or a path.
         directory: Where to look first, as in `load_benchmark`.
 
     Raises:
         ValueError: An unknown name.
         FileNotFoundError: No such file.
     """
-    if _is_path(name):
-        return content_sha256_of_file(_existing(name))
+    if is_path(name):
+        return content_sha256_of_path(_existing(name))
     known = data_set(str(name))
     if known.source is not None:
         return sha256_of(content_digests(known.source, directory))
@@ -137,10 +138,13 @@ def _corpus(
     exclude_sources: Collection[str],
     reading: dict[str, Any],
 ) -> ParallelCorpus:
-    if _is_path(name):
+    if is_path(name):
+        from hybridnb.corpora.columns import read_table
         from hybridnb.corpora.jsonl import read_jsonl
 
-        corpus = read_jsonl(_existing(name), **reading)
+        path = _existing(name)
+        is_table = path.is_dir() or path.name.endswith(TABLES)
+        corpus = read_table(path, **reading) if is_table else read_jsonl(path, **reading)
     else:
         known = registry[str(name)]
         if languages is not None and "languages" in inspect.signature(known.load).parameters:
@@ -173,12 +177,21 @@ def data_set(name: str) -> DataSet[Any]:
     return every[name]
 
 
-def _is_path(name: str | Path) -> bool:
-    return isinstance(name, Path) or "/" in name or name.endswith(JSONL)
+def is_path(name: str | Path) -> bool:
+    """Whether a corpus or benchmark is named by where it lies; a registered name never is.
+
+    Example:
+        >>> is_path("cldr"), is_path("faq.csv"), is_path("data/faq")
+        (False, True, True)
+    """
+    if isinstance(name, Path) or "/" in name or name.endswith((*JSONL, *TABLES)):
+        return True
+    registered = name in BENCHMARKS or name in TRAINING or name in VALIDATION
+    return not registered and bool(name) and Path(name).is_dir()
 
 
 def _existing(path: str | Path) -> Path:
-    if not Path(path).is_file():
+    if not Path(path).exists():
         known = ", ".join(dict.fromkeys([*TRAINING, *VALIDATION]))
-        raise FileNotFoundError(f"{path}: no such file; give a JSONL file or one of {known}")
+        raise FileNotFoundError(f"{path}: no such file; give a file of pairs or one of {known}")
     return Path(path)

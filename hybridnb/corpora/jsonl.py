@@ -19,7 +19,7 @@ A row:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -88,13 +88,21 @@ def read_jsonl(
         ('mine', 'a', {'en': 'Why?'})
     """
     path = Path(path)
+    bad = BadRows(skip=skip_bad)
+    name = name or path.name.removesuffix(".gz").removesuffix(".jsonl")
+    return corpus_of(path, json_lines(path, bad), bad, name=name, context=context)
+
+
+def corpus_of(
+    path: Path, rows: Iterable[tuple[int, Mapping[str, Any]]], bad: BadRows, *, name: str, context: Context
+) -> ParallelCorpus:
+    """The corpus of (line, fields) of a file; the other arguments as of `read_jsonl`, and so are the errors."""
     if context not in get_args(Context):
         raise ValueError(f"context is {context!r}; it must be never, half or always")
-    bad = BadRows(skip=skip_bad)
     items: list[Item] = []
     line_of: dict[str, int] = {}
     mapped: dict[str, str] = {}
-    for number, fields in json_lines(path, bad):
+    for number, fields in rows:
         try:
             row = Row.of(fields, path, number, mapped)
             if (first := line_of.setdefault(row.item.id, number)) != number:
@@ -107,8 +115,8 @@ def read_jsonl(
     bad.warn()
     say_mapped(path, mapped)
     if not items:
-        raise ValueError(f"{path}: no row in it; write one object a line")
-    return ParallelCorpus(name or path.name.removesuffix(".gz").removesuffix(".jsonl"), items)
+        raise ValueError(f"{path}: no row in it; write one item a row")
+    return ParallelCorpus(name, items)
 
 
 def with_title(row: Row, context: Context) -> Item:

@@ -13,10 +13,10 @@ class CorpusSettings(Settings):
     """What is trained on.
 
     Args:
-        training, validation: names or JSONL files (see `hybridnb describe`); validation may be empty: then the
+        training, validation: names or files (see `hybridnb describe`); validation may be empty: then the
             fraction `held_out` of the training documents is kept for it.
         weights: "proportional", a temperature, or a weight for each source.
-        exclude_sources: left out of a JSONL corpus.
+        exclude_sources: left out of a corpus.
         context: how often a section heading is prefixed by its page title.
         fraction: of the training documents that is used; what is held out for validation stays the same.
     """

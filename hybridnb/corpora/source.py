@@ -232,9 +232,12 @@ def content_digests(source: Source, directory: str | Path | None = None) -> list
     return [[file.path, _content_digest(file, path)] for file, path in found]
 
 
-def content_sha256_of_file(path: Path) -> str:
-    """sha256 of a user's own file, as hex; remembered as `digest` does."""
-    return digest(path).removeprefix("sha256:")
+def content_sha256_of_path(path: Path) -> str:
+    """sha256 of a user's own file, as hex, or of a directory's files by their names; remembered as `digest` does."""
+    if not path.is_dir():
+        return digest(path).removeprefix("sha256:")
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return sha256_of({file.relative_to(path).as_posix(): digest(file) for file in files})
 
 
 def _content_digest(file: RemoteFile, path: Path | None) -> str:

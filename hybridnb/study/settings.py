@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hybridnb.corpora import BENCHMARKS
+from hybridnb.corpora import BENCHMARKS, is_path
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
@@ -218,7 +218,7 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
         value = part.get(key) if isinstance(part, dict) else None
         if isinstance(part, dict) and isinstance(value, str):
             path = _expanded(value)
-            if path.exists() and (value.endswith((".jsonl", ".jsonl.gz")) or "/" in value):
+            if path.exists() and is_path(value):
                 part[key] = str(path.resolve())
 
 

@@ -42,7 +42,7 @@ def test_path_to_one_s_own_pairs(pairs: Path, load: type[ParallelCorpus]) -> Non
         corpus = load(pairs, languages=["de"], skip_bad=True)
     assert (corpus.name, corpus.languages, len(corpus)) == ("mine", ("de",), 2)
     with pytest.raises(
-        FileNotFoundError, match=r"other\.jsonl: no such file; give a JSONL file or one of cldr"
+        FileNotFoundError, match=r"other\.jsonl: no such file; give a file of pairs or one of cldr"
     ):
         load("other.jsonl")
 
