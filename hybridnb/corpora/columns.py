@@ -53,7 +53,7 @@ def read_table(path: str | Path, *, skip_bad: bool = False, context: Context = "
         ...     _ = file.write_text("query_en,passage_en,query_de,passage_de\\nWhy?,So.,,\\nHow?,Thus.,Wie?,So.\\n")
         ...     corpus = read_table(file)
         >>> corpus.name, [item.id for item in corpus.items], corpus[1].queries
-        ('faq', ['2', '3'], {'en': 'How?', 'de': 'Wie?'})
+        ('faq', ['2', '3'], {'de': 'Wie?', 'en': 'How?'})
     """
     path = Path(path)
     bad = BadRows(skip=skip_bad)
@@ -62,7 +62,7 @@ def read_table(path: str | Path, *, skip_bad: bool = False, context: Context = "
     else:
         columns, rows = _csv_rows(path, bad)
     if "q" in columns or "p" in columns:
-        found = ((line, _without_nulls(cells)) for line, cells in rows)
+        found: Iterator[tuple[int, Cells]] = ((line, _without_nulls(cells)) for line, cells in rows)
     elif "language" in columns:
         found = _long(path, columns, rows, bad)
     else:
