@@ -38,9 +38,10 @@ OTHER = {
     "encoder": {"vocabulary": 900, "layers": 3, "hidden": 160, "heads": 2, "trained_layers": 1, "dropout": 0.1,
                 "precision": "bfloat16"},
     "training": {"steps": 401, "batch_size": 99, "draws": "paired", "temperature": 0.06, "learning_rate": 3e-3,
-                 "weight_decay": 0.02, "warmup": 0.2, "schedule": "cosine", "max_gradient_norm": 2.0, "evaluate_every": 50, "patience": 1,
-                 "chunk": 8, "hard_negatives": True, "validation_batches": 3, "validation_batch_size": 32,
-                 "keep_best": False, "sort_by_length": True, "max_query_length": 20, "max_passage_length": 20},
+                 "weight_decay": 0.02, "warmup": 0.2, "schedule": "cosine", "max_gradient_norm": 2.0,
+                 "evaluate_every": 50, "patience": 1, "chunk": 8, "hard_negatives": True,
+                 "validation_batches": 3, "validation_batch_size": 32, "keep_best": False,
+                 "sort_by_length": True, "max_query_length": 20, "max_passage_length": 20},
 }  # fmt: skip
 
 
