@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Collection
 from pathlib import Path
@@ -26,8 +27,8 @@ for _module in pkgutil.iter_modules(sets.__path__):
 
 JSONL = ".jsonl", ".jsonl.gz"
 
-__all__ = ["BENCHMARKS", "TRAINING", "VALIDATION", "content_sha256", "load_benchmark", "source_of"]
-__all__ += ["training_corpus", "validation_corpus"]
+__all__ = ["BENCHMARKS", "TRAINING", "VALIDATION", "benchmark_name", "content_sha256", "load_benchmark"]
+__all__ += ["source_of", "training_corpus", "validation_corpus"]
 
 
 def load_benchmark(name: str, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
@@ -52,6 +53,25 @@ def load_benchmark(name: str, *, directory: str | Path | None = None, **reading:
     """
     known = BENCHMARKS[name]
     return known.load(directory, **_options(name, known, reading))
+
+
+def benchmark_name(spec: str | Path) -> str:
+    """The name of a benchmark as it is asked for: what results, tables and figures on it are filed under.
+
+    Nothing is read: there may be no such benchmark.
+
+    Args:
+        spec: A registered name, which is itself, or a path, which is its last part without .jsonl or .jsonl.gz, with
+            "_" for what a file name had better not hold.
+
+    Example:
+        >>> benchmark_name("xquad-r"), benchmark_name("my/data/faq 2.jsonl.gz"), benchmark_name("../beir/")
+        ('xquad-r', 'faq_2', 'beir')
+    """
+    if spec in BENCHMARKS:
+        return str(spec)
+    name = Path(os.path.normpath(Path.cwd() / spec)).name.removesuffix(".gz").removesuffix(".jsonl")
+    return "".join(c if c.isalnum() or c in "=._-" else "_" for c in name)
 
 
 def training_corpus(

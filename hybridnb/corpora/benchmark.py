@@ -7,6 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,10 @@ class Benchmark:
         relevance: Query id -> language -> rows of the relevant candidates (never empty lists).
         excluded: The same shape: rows that are not in a query's pool at all (the query itself, where queries
             are candidates too, as in XM3600).
+        candidate_ids: Language -> ids in step with its candidates; a language without them has its row numbers.
 
     Raises:
-        ValueError: A repeated query id, a query without a relevant candidate, or rows that are none.
+        ValueError: A repeated query or candidate id, a query without a relevant candidate, or rows that are none.
 
     Example:
         >>> queries = {"en": Queries(["q1"], ["Who?"]), "de": Queries(["q1"], ["Wer?"])}
@@ -52,6 +57,7 @@ class Benchmark:
     candidates: Mapping[str, Sequence[str]]
     relevance: Mapping[str, Mapping[str, Sequence[int]]]
     excluded: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    candidate_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for language, queries in self.queries.items():
@@ -72,6 +78,68 @@ class Benchmark:
                         f"they must be distinct and in 0..{size - 1}"
                     )
 
+        for language, ids in self.candidate_ids.items():
+            texts = self.candidates.get(language, ())
+            if len(ids) != len(texts):
+                raise ValueError(
+                    f"{self.name}: {len(ids)} candidate ids for {len(texts)} candidates in {language}"
+                )
+            # who reads a million of them from disk has looked already
+            if not hasattr(texts, "sha256") and len(set(ids)) != len(ids):
+                repeated = next(i for n, i in enumerate(ids) if i in ids[:n])
+                raise ValueError(f"{self.name}: candidate id {repeated!r} is repeated in {language}")
+
+    @classmethod
+    def from_frames(
+        cls,
+        name: str,
+        queries: pd.DataFrame,
+        candidates: pd.DataFrame,
+        qrels: pd.DataFrame,
+        threshold: float = 1,
+    ) -> Benchmark:
+        """The benchmark of three pandas tables.
+
+        Args:
+            name: Of the benchmark.
+            queries: id, language, text. A query that stands in several languages under one id is one question
+                in translation: what is relevant to it is so in each of them.
+            candidates: id, language, text. A candidate that stands in several languages under one id is one
+                answer in translation: a judgement of it counts in each of them.
+            qrels: query_id, candidate_id; grade, where candidates are not simply relevant; language of the
+                candidate, where it is judged in that alone (empty where not).
+            threshold: The least grade that counts as relevant; said where there are grades above 1.
+
+        Raises:
+            BadRow: A cell that is missing, empty, repeated or names nothing (a ValueError); the table, the row
+                (by its index) and the column are told.
+            ValueError: A table lacks a column, or qrels has one that is not known.
+
+        Example:
+            >>> import pandas as pd
+            >>> queries = pd.DataFrame({"id": ["q", "q"], "language": ["en", "de"], "text": ["Who?", "Wer?"]})
+            >>> candidates = pd.DataFrame({"id": ["a", "b"], "language": ["en", "de"], "text": ["She.", "Er."]})
+            >>> qrels = pd.DataFrame({"query_id": ["q"], "candidate_id": ["b"]})
+            >>> benchmark = Benchmark.from_frames("toy", queries, candidates, qrels)
+            >>> benchmark.relevance, benchmark.candidate_id("de", 0)
+            ({'q': {'de': [0]}}, 'b')
+        """
+        from hybridnb.corpora.frames import read_frames
+
+        asked, answers, relevance = read_frames(name, queries, candidates, qrels, threshold)
+        return cls(
+            name,
+            {language: Queries(list(texts), list(texts.values())) for language, texts in asked.items()},
+            {language: list(texts.values()) for language, texts in answers.items()},
+            relevance,
+            candidate_ids={language: list(texts) for language, texts in answers.items()},
+        )
+
+    def candidate_id(self, language: str, row: int) -> str:
+        """The id of a candidate: its own, or its row number where the benchmark gives none."""
+        ids = self.candidate_ids.get(language)
+        return str(row) if ids is None else ids[row]
+
     @property
     def languages(self) -> tuple[str, ...]:
         """Every language with queries or candidates, sorted."""
@@ -79,7 +147,7 @@ class Benchmark:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of every query, candidate and judgement; candidates read from disk may bring their own."""
+        """Hash of every query, candidate and judgement; candidates read from disk may bring their own, ids included."""
 
         def rows(judgements: Mapping[str, Mapping[str, Sequence[int]]]) -> object:
             return {
@@ -88,11 +156,17 @@ class Benchmark:
             }
 
         digest = hashlib.sha256()
+        ids = {
+            code: list(of_language)
+            for code, of_language in self.candidate_ids.items()
+            if not hasattr(self.candidates[code], "sha256")
+        }
         for part in (
             {language: [list(q.ids), list(q.texts)] for language, q in self.queries.items()},
             {code: getattr(texts, "sha256", None) or list(texts) for code, texts in self.candidates.items()},
             rows(self.relevance),
             rows(self.excluded),
+            *([ids] if ids else []),
         ):
             digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
         return digest.hexdigest()

@@ -52,13 +52,13 @@ class Row:
         if kind not in (None, "q"):
             raise BadRow(path, line, "k", f"is {kind!r}", 'write "q" where the query is a question')
         document = check_text(row["doc"], path, line, "doc") if "doc" in row else row_id.rsplit("#", 1)[0]
-        queries = _texts(row, "q", path, line, mapped)
-        passages = _texts(row, "p", path, line, mapped)
+        queries = texts_of(row, "q", path, line, mapped)
+        passages = texts_of(row, "p", path, line, mapped)
         for code in sorted(queries.keys() ^ passages.keys()):
             lacks, has = ("p", "q") if code in queries else ("q", "p")
             problem = f"missing, though {has} has {code}"
             raise BadRow(path, line, f"{lacks}.{code}", problem, "give q and p the same languages")
-        titles = _texts(row, "c", path, line, mapped, may_be_empty=True) if "c" in row else {}
+        titles = texts_of(row, "c", path, line, mapped, may_be_empty=True) if "c" in row else {}
         return cls(Item(row_id, source, document, queries, passages), titles, kind != "q")
 
 
@@ -132,7 +132,7 @@ def with_title(row: Row, context: Context) -> Item:
     return replace(item, queries=queries)
 
 
-def _texts(
+def texts_of(
     row: Mapping[str, Any],
     field: str,
     path: Path,

@@ -201,7 +201,7 @@ def check_fields(
         raise BadRow(path, line, field, "not a known field", f"rename or remove it (known: {known})")
 
 
-def check_text(value: object, path: str | Path, line: int | None, field: str) -> str:
+def check_text(value: object, path: str | Path, line: int | None, field: str | None) -> str:
     """The value, if it is text with something in it that can be encoded; BadRow otherwise."""
     if not isinstance(value, str):
         problem = f"is {type(value).__name__}, not text"

@@ -1,7 +1,7 @@
 """Tables of a study, rebuilt from what its runs left on disk. No model is needed, and none is loaded.
 
 Which measures there are, how they are called and printed, and which way is better: `measures.catalogue.MEASURES`. In
-every function `runs` were evaluated on `benchmark`, a name, and `scores` is what `scores` returns.
+every function `runs` were evaluated on `benchmark`, a name or path, and `scores` is what `scores` returns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from hybridnb.corpora import benchmark_name
 from hybridnb.measures import bias
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics_file import unpack
@@ -131,7 +132,7 @@ def undefined(scores: pd.DataFrame, benchmark: str) -> str:
     tasks = {measure.task for label, measure in HEADLINE.items() if label in scores}
     missing = [name for task, name in TASK_NAMES.items() if task not in tasks]
     note = f" (it has no {' and no '.join(missing)} task)" if missing else ""
-    return f"Not defined on {benchmark}: {', '.join(absent) or 'none'}{note}."
+    return f"Not defined on {benchmark_name(benchmark)}: {', '.join(absent) or 'none'}{note}."
 
 
 def by_language(runs: Sequence[Run], benchmark: str, label: str) -> pd.DataFrame:
@@ -400,7 +401,7 @@ def _results(run: Run, benchmark: str) -> dict[str, Any]:
             f"{run.label} has no results on {benchmark} ({run.directory}): "
             "train and evaluate it, or leave it out of the study"
         )
-    of_benchmark: dict[str, Any] = run.metrics[benchmark]
+    of_benchmark: dict[str, Any] = run.metrics[benchmark_name(benchmark)]
     return of_benchmark
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from hybridnb.corpora import load_benchmark
+from hybridnb.corpora import benchmark_name, load_benchmark
 from hybridnb.corpora.leaks import leaks
 from hybridnb.files import atomic, read_json, write_json
 from hybridnb.places import RESULTS
@@ -45,7 +45,10 @@ def record(study: Study) -> Iterator[str]:
             kinds = ["parquet", "top10.csv", *(["answers.parquet"] if drawn else [])]
             with atomic(RESULTS / study.name / made.directory.name) as part:
                 (part / "ranks").mkdir(parents=True)
-                for name in [*FILES, *(f"ranks/{b}.{kind}" for b in benchmarks for kind in kinds)]:
+                for name in [
+                    *FILES,
+                    *(f"ranks/{b}.{kind}" for b in map(benchmark_name, benchmarks) for kind in kinds),
+                ]:
                     shutil.copyfile(made.directory / name, part / name)
             yield f"{run.label}: recorded"
 
@@ -56,7 +59,7 @@ def record_leaks(study: Study) -> dict[str, dict[str, int]]:
     found = {}
     for name in study.benchmarks:
         pairs = leaks(corpus, load_benchmark(name)).drop_duplicates(["part", "language", "benchmark_id"])
-        found[name] = {kind: int((pairs["kind"] == kind).sum()) for kind in ("exact", "near")}
+        found[benchmark_name(name)] = {kind: int((pairs["kind"] == kind).sum()) for kind in ("exact", "near")}
     write_json(RESULTS / study.name / LEAKS, found)
     return found
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
+from hybridnb.corpora import benchmark_name
 from hybridnb.files import file_sha256, read_json
 from hybridnb.measures.metrics_file import read_metrics
 from hybridnb.retrieval.ranks_table import read_ranks
@@ -78,6 +79,7 @@ class Run:
     """What a run left: run.json, history.csv, encoder/, ranks/, metrics.json. Every file is checked when it is read.
 
     What is damaged, or does not belong together, is a ValueError of one line that names the file and what to do.
+    Benchmarks are named as studies ask for them: by name or path.
 
     Args:
         directory: where it is, or will be.
@@ -127,7 +129,7 @@ class Run:
         return (
             all(self._ranks(benchmark, kind).is_file() for kind in ("parquet", "top10.csv"))
             and (self.directory / "metrics.json").is_file()
-            and benchmark in self.metrics
+            and benchmark_name(benchmark) in self.metrics
         )
 
     @property
@@ -154,12 +156,12 @@ class Run:
         file = self._ranks(benchmark, "parquet")
         if not file.is_file():
             raise _missing(file)
-        made = read_evaluations(self.directory).get(benchmark)
+        made = read_evaluations(self.directory).get(benchmark_name(benchmark))
         if made and made.ranks_sha256 not in (None, file_sha256(file)):
             raise ValueError(
                 f"{file} is not the ranks table that evaluations.json tells of: delete it and evaluate again"
             )
-        return read_ranks(file, benchmark)
+        return read_ranks(file, benchmark_name(benchmark))
 
     def pool(self, benchmark: str) -> int:
         """How many candidates the largest pool of a benchmark has: those of all languages."""
@@ -174,7 +176,7 @@ class Run:
         return _table(self._ranks(benchmark, "answers.parquet"), pd.read_parquet, _check_answers)
 
     def _ranks(self, benchmark: str, kind: str) -> Path:
-        return self.directory / "ranks" / f"{benchmark}.{kind}"
+        return self.directory / "ranks" / f"{benchmark_name(benchmark)}.{kind}"
 
 
 def read_evaluations(out: Path) -> dict[str, Evaluation]:

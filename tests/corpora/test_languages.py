@@ -58,8 +58,9 @@ def test_every_data_set_writes_its_languages_so() -> None:
     assert all(
         canonical(code) == code for code in (*corpora.load_benchmark("cldr").languages, *mmarco.PINNED)
     )
-    assert all(canonical(code) == code for code in xm3600.IN_FILE)
-    assert xm3600.IN_FILE["qu"] == "quz"
+    assert [(code, canonical(code)) for code in xm3600.LANGUAGES if canonical(code) != code] == [
+        ("quz", "qu")
+    ]
 
 
 def write(path: Path, **texts: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -16,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridnb import corpora
-from hybridnb.corpora import tables
+from hybridnb.corpora import tables, trec
 from hybridnb.corpora.lines import BadRow, BadRows, BadRowsWarning
 from hybridnb.corpora.sets import miracl
 from hybridnb.corpora.source import MissingData
-from hybridnb.corpora.tables import Texts
+from hybridnb.corpora.tables import Texts, texts_by_language
 from hybridnb.measures import metrics
 from hybridnb.retrieval.ranking import exact_ranks
 
@@ -89,6 +90,7 @@ def test_the_whole_path(tmp_path: Path) -> None:
         "Canberra is a capital.",
     ]
     assert benchmark.relevance == {"hi:6": {"hi": [0]}, "hi:8": {"hi": [1, 2]}}
+    assert [benchmark.candidate_id("hi", row) for row in range(3)] == ["1#0", "1#1", "2#0"]
 
 
 def test_topics_and_qrels_may_lie_flat(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_passages_are_unpacked_once_and_again_when_a_file_changes(
     with pytest.raises(IndexError):
         before.candidates["hi"][3]
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "_write_rows", None)  # reading the files again would fail
+        patch.setattr(tables, "_Table", None)  # reading the files again would fail
         assert miracl.load_benchmark("hi", tmp_path).sha256 == before.sha256
     put(tmp_path / shard_of("hi", 1), jsonl([{**PASSAGES[2], "text": "Sydney is none."}]))
     after = miracl.load_benchmark("hi", tmp_path)
@@ -130,9 +132,10 @@ def test_passages_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactor
     shard = put(directory / "docs-0.jsonl.gz", jsonl(rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(directory))
-        passages = Texts("toy", [shard], miracl.read_passages, BadRows(skip=False))
+        read = functools.partial(trec.passages, "en")
+        passages = texts_by_language("toy", [shard], read, BadRows(skip=False))["en"]
     assert list(passages) == [f"{title}\n{text}" if title else text for title, text in pairs]
-    assert [passages.key(n) for n in range(len(rows))] == [row["docid"] for row in rows]
+    assert list(passages.ids) == [row["docid"] for row in rows]
     assert passages.rows(["0#0", "absent"]) == {"0#0": 0}
 
 
@@ -162,7 +165,7 @@ def test_ndcg_and_recall_are_those_of_the_official_evaluation(real_data: Path, t
 
     passages = benchmark.candidates["sw"]
     assert isinstance(passages, Texts)
-    names = [passages.key(row) for row in range(len(passages))]
+    names = list(benchmark.candidate_ids["sw"])
     run = {
         query_id: dict(zip(names, scores.tolist(), strict=True))
         for query_id, scores in zip(benchmark.queries["sw"].ids, queries @ candidates.T, strict=True)
@@ -185,7 +188,7 @@ def flat(real_data: Path, language: str, kind: str) -> Path:
 def test_real_topics_and_qrels(real_data: Path, language: str) -> None:
     files = {kind: flat(real_data, language, kind) for kind in ("topics", "qrels")}
     bad = BadRows(skip=False)
-    topics = miracl._topics(files["topics"], bad)
+    topics = trec.topics(files["topics"], bad)
     positives = miracl._positives(files["qrels"], topics, bad)
     assert len(topics) == COUNTS[language]
     assert positives.keys() == topics.keys()
@@ -239,7 +242,7 @@ BAD = {
     "field that is not known": ({"passages": [*PASSAGES, {**PASSAGES[0], "url": "u"}]}, "docs", 2, "url"),
     "empty text": ({"passages": [*PASSAGES, {**PASSAGES[0], "docid": "3#0", "text": ""}]}, "docs", 2, "text"),
     "docid with a space": ({"passages": [*PASSAGES, {**PASSAGES[0], "docid": "3 0"}]}, "docs", 2, "docid"),
-    "repeated docid": ({"passages": [*PASSAGES, PASSAGES[1]]}, "docs", 2, "docid"),
+    "repeated docid": ({"passages": [*PASSAGES, PASSAGES[1]]}, "docs", 2, "id"),
     "not an object": ({"passages": [*PASSAGES, ["1#0"]]}, "docs", 2, None),
 }
 

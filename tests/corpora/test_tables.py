@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hybridnb.corpora import tables
 from hybridnb.corpora.lines import BadRow, BadRows, numbered_lines
-from hybridnb.corpora.tables import Texts, made_once
+from hybridnb.corpora.tables import Texts, made_once, texts_by_language
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +20,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "hybridnb" / "tables"
 
 
-def read(path: Path, bad: BadRows) -> Iterator[tuple[int, str, str]]:
+def read(path: Path, bad: BadRows) -> Iterator[tuple[int, str, str, str]]:
     for line, row in numbered_lines(path, bad):
         key, _, text = row.partition("=")
         if text:
-            yield line, key, text
+            yield line, key.rpartition(":")[0] or "en", key, text
         else:
             bad.add(BadRow(path, line, "text", "is empty", "write one"))
 
@@ -36,7 +36,7 @@ def put(path: Path, text: str) -> Path:
 
 def texts(*paths: Path, skip: bool = False) -> tuple[Texts, BadRows]:
     bad = BadRows(skip=skip)
-    return Texts("toy", paths, read, bad), bad
+    return texts_by_language("toy", paths, read, bad)["en"], bad
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -45,7 +45,7 @@ def test_texts_by_row_and_by_key(tmp_path: Path, rows: dict[str, str]) -> None:
     found, _ = texts(put(tmp_path / "a", "".join(f"{key}={text}\n" for key, text in rows.items())))
     assert list(found) == list(rows.values())
     assert found[::-2] == list(rows.values())[::-2]
-    assert [found.key(row) for row in range(len(found))] == list(rows)
+    assert list(found.ids) == list(rows)
     assert found.rows([*rows, "absent"]) == {key: row for row, key in enumerate(rows)}
 
 
@@ -54,8 +54,32 @@ def test_more_rows_than_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found, bad = texts(put(tmp_path / "a", "".join(f"{n % 8}=text {n}\n" for n in range(10))), skip=True)
     assert list(found) == [f"text {n}" for n in range(8)]
     assert [(row.line, row.field, row.problem) for row in bad] == [
-        (line, "docid", "is that of an earlier row") for line in (9, 10)
+        (line, "id", "is that of an earlier row") for line in (9, 10)
     ]
+
+
+def test_languages_of_one_file_are_read_in_one_pass(tmp_path: Path) -> None:
+    file = put(tmp_path / "a", "de:1=eins\n1=one\nde:2=zwei\nde:1=nochmal\n")
+    bad = BadRows(skip=True)
+    found = texts_by_language("toy", [file], read, bad)
+    assert {language: (list(of.ids), list(of)) for language, of in found.items()} == {
+        "de": (["de:1", "de:2"], ["eins", "zwei"]),
+        "en": (["1"], ["one"]),
+    }
+    assert {language: of.characters for language, of in found.items()} == {"de": 8, "en": 3}
+    assert [row.line for row in bad] == [4]
+    assert (
+        texts_by_language("toy", [file], read, bad)["en"].sha256
+        == texts(put(tmp_path / "b", "1=one\n"))[0].sha256
+    )
+
+
+def test_rows_that_there_are_not(tmp_path: Path) -> None:
+    found, _ = texts(put(tmp_path / "a", "a=1\nb=2\n"))
+    assert (found[-1], found[5:], found[1:0]) == ("2", [], [])
+    for row in (2, -3):
+        with pytest.raises(IndexError, match=f"row {row} of 2"):
+            found[row]
 
 
 def test_found_by_content_and_nothing_else(tmp_path: Path, cache: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridnb import corpora
+from hybridnb.corpora.captions import benchmark_of
 from hybridnb.corpora.lines import BadRow, BadRowsWarning
 from hybridnb.corpora.sets import xm3600
 from hybridnb.corpora.source import MissingData
@@ -111,7 +112,7 @@ def test_every_other_caption_of_the_image_is_relevant(counts: list[tuple[int, in
         }
         for n, of in enumerate(counts)
     }
-    benchmark = xm3600._benchmark(captions, ["x", "y", "z"])
+    benchmark = benchmark_of("toy", captions)
     assert sum(map(len, benchmark.candidates.values())) == sum(map(sum, counts))
     asked = set()
     for language, queries in benchmark.queries.items():
@@ -120,6 +121,7 @@ def test_every_other_caption_of_the_image_is_relevant(counts: list[tuple[int, in
             image = query_id.partition("@")[0]
             (own,) = benchmark.excluded[query_id][language]
             assert benchmark.candidates[language][own] == text
+            assert benchmark.candidate_id(language, own) == f"{query_id}#0"
             answers = {
                 benchmark.candidates[c][r] for c, rows in benchmark.relevance[query_id].items() for r in rows
             }

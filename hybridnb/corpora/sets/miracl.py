@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
-from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines, numbered_lines
+from hybridnb.corpora.lines import BadRow, BadRows
 from hybridnb.corpora.source import RemoteFile, Source, hub, locate
-from hybridnb.corpora.tables import Texts
-from hybridnb.progress import progress
+from hybridnb.corpora.tables import texts_by_language
+from hybridnb.corpora.trec import passages, qrels, topics
 
 JUDGEMENTS = "miracl/miracl", "5be20db9509754dadad47689368639fcec739c00"
 CORPUS = "miracl/miracl-corpus", "d921ec7e349ce0d28daf30b2da9da5ee698bef0d"
@@ -73,98 +73,56 @@ def load_benchmark(
             evaluation leaves such out; dev has none).
         ValueError: A relevant passage that is not in the collection, with or without skip_bad.
     """
-    topics_path, qrels_path, *shards = locate(source(language), directory)
     bad = BadRows(skip=skip_bad)
-    topics = _topics(topics_path, bad)
-    judged = _positives(qrels_path, topics, bad)
-    for topic, (line, _) in topics.items():
+    benchmark = read_language(f"miracl-{language}", language, locate(source(language), directory), bad)
+    bad.warn()
+    return benchmark
+
+
+def read_language(name: str, language: str, files: Sequence[Path], bad: BadRows) -> Benchmark:
+    """The benchmark of one language's topics, qrels and passages, in this order.
+
+    Args:
+        name: Of the benchmark.
+        language: Its code.
+        files: The topics, the qrels, then the files of passages.
+        bad: Gets the bad rows.
+    """
+    topics_path, qrels_path, *shards = files
+    asked = topics(topics_path, bad)
+    judged = _positives(qrels_path, asked, bad)
+    for topic, (line, _) in asked.items():
         if topic not in judged:
             problem = f"topic {topic!r} has no relevant passage in {qrels_path}"
             bad.add(BadRow(topics_path, line, "id", problem, "judge it or remove it"))
-    passages = Texts("MIRACL passages", shards, read_passages, bad)
-    bad.warn()
-    row_of = passages.rows({docid for docids in judged.values() for docid in docids})
+    read = functools.partial(passages, language)
+    texts = texts_by_language(f"passages in {language}", shards, read, bad).get(language)
+    row_of = texts.rows({docid for docids in judged.values() for docid in docids}) if texts else {}
     if missing := sorted({d for docids in judged.values() for d in docids} - row_of.keys()):
         raise ValueError(
             f"{qrels_path}: {len(missing)} relevant passages, {missing[0]!r} for one, are not among the "
-            f"{len(passages):,} in {shards[0].parent}; its files are not those of the same collection"
+            f"{len(texts or ()):,} in {shards[0].parent}; its files are not those of the same collection"
         )
-    texts = {f"{language}:{topic}": text for topic, (_, text) in topics.items() if topic in judged}
-    if not texts:
+    questions = {f"{language}:{topic}": text for topic, (_, text) in asked.items() if topic in judged}
+    if not questions or texts is None:
         raise ValueError(f"{topics_path}: no topic in it; fetch it again")
     relevance = {
         f"{language}:{topic}": {language: sorted(row_of[docid] for docid in docids)}
         for topic, docids in judged.items()
     }
-    queries = Queries(list(texts), list(texts.values()))
-    return Benchmark(f"miracl-{language}", {language: queries}, {language: passages}, relevance)
+    queries = Queries(list(questions), list(questions.values()))
+    return Benchmark(
+        name, {language: queries}, {language: texts}, relevance, candidate_ids={language: texts.ids}
+    )
 
 
-def read_passages(path: Path, bad: BadRows) -> Iterator[tuple[int, str, str]]:
-    """(line, docid, title and text with a line break between) of every sound row {docid, title, text}.
-
-    Title and text together are what MIRACL's own baselines index (Pyserini; to the tokenizers of multilingual
-    encoders a line break is a space).
-    """
-    with progress(None, f"unpacking {path.name}", "passages") as bar:
-        for line, row in json_lines(path, bad):
-            bar.update()
-            try:
-                check_fields(row, {"docid", "title", "text"}, set(), path, line)
-                docid = check_text(row["docid"], path, line, "docid")
-                if docid.split() != [docid]:
-                    raise BadRow(path, line, "docid", f"{docid!r} has a space in it", "remove the space")
-                text = check_text(row["text"], path, line, "text")
-                title = check_text(row["title"], path, line, "title") if row["title"] != "" else ""
-            except BadRow as error:
-                bad.add(error)
-            else:
-                yield line, docid, f"{title}\n{text}" if title else text
-
-
-def _topics(path: Path, bad: BadRows) -> dict[str, tuple[int, str]]:
-    """Topic -> (line, question) of lines `id TAB question`."""
-    topics: dict[str, tuple[int, str]] = {}
-    for line, row in numbered_lines(path, bad):
-        if not row.strip():
-            continue
-        try:
-            topic, tab, question = row.partition("\t")
-            if not tab or "\t" in question:
-                raise BadRow(path, line, None, f"{row[:40]!r} is not two columns", "write `id TAB question`")
-            check_text(topic, path, line, "id")
-            if topic in topics:
-                raise BadRow(path, line, "id", f"{topic!r} is there already", "give every topic its own id")
-            topics[topic] = line, check_text(question, path, line, "question")
-        except BadRow as error:
-            bad.add(error)
-    return topics
-
-
-def _positives(path: Path, topics: dict[str, tuple[int, str]], bad: BadRows) -> dict[str, list[str]]:
-    """Topic -> docids of the relevant passages (grade above 0), of lines `topic Q0 docid grade`."""
+def _positives(path: Path, asked: Collection[str], bad: BadRows) -> dict[str, list[str]]:
+    """Topic -> docids of the relevant passages (grade above 0)."""
     positives: dict[str, list[str]] = {}
-    judged: set[tuple[str, str]] = set()
-    for line, row in numbered_lines(path, bad):
-        if not row.strip():
-            continue
-        try:
-            columns = row.split()
-            if len(columns) != 4:
-                problem = f"{len(columns)} columns"
-                raise BadRow(path, line, None, problem, "write `topic Q0 docid grade`")
-            topic, _, docid, grade = columns
-            if topic not in topics:
-                raise BadRow(path, line, "topic", f"{topic!r} is no topic", "add it to the topics")
-            if (topic, docid) in judged:
-                raise BadRow(path, line, "docid", f"{docid!r} is judged twice for {topic!r}", "remove one")
-            if not grade.removeprefix("-").isdecimal():
-                raise BadRow(path, line, "grade", f"{grade!r} is no whole number", "write 0 or 1")
-        except BadRow as error:
-            bad.add(error)
-            continue
-        judged.add((topic, docid))
-        if int(grade) > 0:
+    for line, topic, docid, grade in qrels(path, bad):
+        if topic not in asked:
+            bad.add(BadRow(path, line, "topic", f"{topic!r} is no topic", "add it to the topics"))
+        elif grade > 0:
             positives.setdefault(topic, []).append(docid)
     return positives
 

@@ -1,0 +1,97 @@
+"""MIRACL dev over its judged passages alone: real text, small pools, in 17 languages (all of MIRACL's but th).
+
+The passages that NoMIRACL (Thakur et al. 2024, arXiv 2312.11361) publishes, with MIRACL's dev topics and qrels cut
+to those with a relevant one among them. Pools are of 705 to 4,931 passages, so scores are far above MIRACL's and
+compare systems with each other only. In `miracl-judged` all languages share one pool, while the relevant passages
+of a question are those of its own language: no answer is wanted in another.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
+from hybridnb.corpora.lines import BadRows
+from hybridnb.corpora.sets.miracl import read_language
+from hybridnb.corpora.source import RemoteFile, Source, locate
+
+LANGUAGES = (
+    "ar",
+    "bn",
+    "de",
+    "en",
+    "es",
+    "fa",
+    "fi",
+    "fr",
+    "hi",
+    "id",
+    "ja",
+    "ko",
+    "ru",
+    "sw",
+    "te",
+    "yo",
+    "zh",
+)
+HOME = "none in this form (passages of github project-miracl/nomiracl, topics and qrels of castorini/anserini-tools)"
+
+
+def source(name: str, *languages: str) -> Source:
+    """Topics, qrels and passages of these languages, in this order."""
+    return Source(
+        name,
+        HOME,
+        tuple(
+            RemoteFile(f"miracl_judged/{language}/{file}")
+            for language in languages
+            for file in (
+                f"topics.miracl-v1.0-{language}-dev.tsv.gz",
+                f"qrels.miracl-v1.0-{language}-dev.tsv.gz",
+                "docs-0.jsonl.gz",
+            )
+        ),
+    )
+
+
+def load_benchmark(
+    name: str, languages: tuple[str, ...], directory: str | Path | None = None, *, skip_bad: bool = False
+) -> Benchmark:
+    """The benchmark of these languages in one pool; query ids are "LANG:TOPIC".
+
+    Args:
+        name: Of the benchmark.
+        languages: Sorted codes.
+        directory: Where to look before HYBRIDNB_DATA and the cache.
+        skip_bad: Leave bad rows out, with a BadRowsWarning.
+
+    Raises:
+        BadRow: The first bad row (a ValueError).
+    """
+    files = locate(source(name, *languages), directory)
+    bad = BadRows(skip=skip_bad)
+    parts = [
+        read_language(name, language, files[3 * n : 3 * n + 3], bad) for n, language in enumerate(languages)
+    ]
+    bad.warn()
+    return Benchmark(
+        name,
+        {language: queries for part in parts for language, queries in part.queries.items()},
+        {language: texts for part in parts for language, texts in part.candidates.items()},
+        {query_id: rows for part in parts for query_id, rows in part.relevance.items()},
+        candidate_ids={language: ids for part in parts for language, ids in part.candidate_ids.items()},
+    )
+
+
+def _register(name: str, about: str, *languages: str) -> None:
+    load = partial(load_benchmark, name, languages)
+    BENCHMARKS.register(name, DataSet(about, load, source(name, *languages)))
+
+
+_register(
+    "miracl-judged", "MIRACL dev, judged passages only: 17 languages in one pool, 62,697 passages", *LANGUAGES
+)
+for _language in LANGUAGES:
+    _register(f"miracl-judged-{_language}", f"MIRACL dev in {_language}, judged passages only", _language)
