@@ -8,15 +8,17 @@ trial texts give vectors that padding does not change.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from sentence_transformers.sentence_transformer import modules
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Dropout", "Normalize")
 """Of sentence-transformers; what else a pipeline may hold does not start from tokens, or needs weights in pickle."""
@@ -92,19 +94,37 @@ def read_model(directory: Path) -> ModelFiles:
 def blame(files: ModelFiles, error: Exception) -> ValueError:
     """What is wrong with a model that did not load: the first part that cannot be read by itself is named."""
     directory = files.transformer
-    parts: dict[str, Any] = {
-        "config.json": lambda: AutoConfig.from_pretrained(directory, **LOCAL),
-        "tokenizer.json": lambda: Tokenizer.from_file(str(directory / "tokenizer.json")),
-        "tokenizer_config.json": lambda: AutoTokenizer.from_pretrained(directory, **LOCAL),
-    }
-    for name, read in parts.items():
+    parts: list[tuple[str, Callable[[], Any]]] = [
+        ("config.json", lambda: AutoConfig.from_pretrained(directory, **LOCAL)),
+        ("tokenizer.json", lambda: Tokenizer.from_file(str(directory / "tokenizer.json"))),
+        ("tokenizer_config.json", lambda: AutoTokenizer.from_pretrained(directory, **LOCAL)),
+        ("config.json", lambda: _check_shapes(directory)),
+    ]
+    for name, read in parts:
         if (directory / name).is_file():
             try:
                 read()
             except Exception as reason:  # tokenizers raises bare ones
                 return ValueError(f"{directory / name} cannot be used: {one_line(reason)}")
-    where = files.directory / "modules.json" if files.pipeline is not None else directory
+    where = str(directory)
+    if files.pipeline is not None:
+        # modules.json and the other modules were tried before
+        where = f"{directory / 'sentence_bert_config.json'} or {files.directory / 'config_sentence_transformers.json'}"
     return ValueError(f"{where}: the model cannot be loaded: {one_line(error)}")
+
+
+def _check_shapes(directory: Path) -> None:
+    # on the meta device nothing is read but names and shapes
+    _, report = AutoModel.from_pretrained(
+        directory,
+        device_map="meta",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        use_safetensors=True,
+        **LOCAL,
+    )
+    for key, stored, wanted in report["mismatched_keys"]:
+        raise ValueError(f"{key} is {list(wanted)} by it, and {list(stored)} in the weights")
 
 
 def check_network(network: Any, files: ModelFiles) -> None:
@@ -117,10 +137,12 @@ def check_network(network: Any, files: ModelFiles) -> None:
     _check_tokenizer(network.tokenizer, model, files.transformer)
     _check_all_loaded(model, files.transformer)
     width = network[0].get_embedding_dimension()
-    for module in network:
+    entries = _json(files.directory / "modules.json", kind=list) if files.pipeline is not None else []
+    for module, entry in zip(network, entries, strict=False):
         if isinstance(module, Pooling) and module.embedding_dimension != width:
+            file = files.directory / entry["path"] / "config.json"
             raise ValueError(
-                f"{files.directory}: Pooling is for {module.embedding_dimension} numbers a token, the model has {width}"
+                f"{file}: Pooling is for {module.embedding_dimension} numbers a token, the model has {width}"
             )
     for name, weight in network.state_dict().items():
         # a sum is finite if every part is, and ten times faster than asking each
@@ -149,9 +171,9 @@ def longest_input(model: PreTrainedModel) -> int | None:
 def _check_modules(directory: Path) -> Path:
     """The directory of the transformer in a pipeline that is known here."""
     file = directory / "modules.json"
-    modules = _json(file, kind=list)
+    entries = _json(file, kind=list)
     kinds = []
-    for module in modules:
+    for module in entries:
         if not isinstance(module, dict) or not all(
             isinstance(module.get(k), str) for k in ("name", "path", "type")
         ):
@@ -172,7 +194,7 @@ def _check_modules(directory: Path) -> Path:
         raise ValueError(
             f"{file}: the pipeline is [{', '.join(kinds)}]; it must start with its one Transformer"
         )
-    transformer = directory / modules[0]["path"]
+    transformer = directory / entries[0]["path"]
     output = _optional(transformer / "sentence_bert_config.json").get(
         "module_output_name", "token_embeddings"
     )
@@ -193,17 +215,27 @@ def _check_module(directory: Path, kind: str) -> None:
             )
     if kind in ("Dense", "LayerNorm"):
         _check_safetensors(directory / "model.safetensors")
+    if kind in ("Pooling", "Dense", "LayerNorm"):
+        try:
+            module = getattr(modules, kind).load(str(directory), local_files_only=True)
+        except Exception as error:  # whatever a library makes of a damaged file
+            raise ValueError(f"{directory / 'config.json'} cannot be used: {one_line(error)}") from None
+        if kind == "Pooling" and not module.include_prompt:
+            raise ValueError(
+                f"{directory / 'config.json'}: include_prompt is off, so that a prompt is left out of the pooling: "
+                "that is not supported"
+            )
 
 
 def _check_pipeline(file: Path, settings: dict[str, Any]) -> None:
     kind = settings.get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
         raise ValueError(f"{file}: the model is a {kind}, which does not make one vector of a text")
-    prompts = settings.get("prompts") or {}
+    prompts = settings.get("prompts", {})
     if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in prompts.values()):
         raise ValueError(f"{file}: prompts is {prompts!r}; it must give each name a text")
     default = settings.get("default_prompt_name")
-    if default is not None and default not in prompts:
+    if default is not None and default not in list(prompts):
         raise ValueError(f"{file}: default_prompt_name is {default!r}, which is not among its prompts")
     similarity = settings.get("similarity_fn_name")
     if similarity not in (None, "cosine", "dot"):
@@ -272,7 +304,12 @@ def _check_tokenizer(tokenizer: Any, model: Any, directory: Path) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     # a tokenizer's class may add marks that no text holds (Qwen's <|endoftext|>); a prefix of them fails the trial
     marks = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    last = max(set(tokenizer.get_vocab().values()) - marks)
+    pieces = set(tokenizer.get_vocab().values()) - marks
+    if not pieces:
+        raise ValueError(
+            f"{directory / 'tokenizer.json'} has no pieces but marks: no text can be told from another"
+        )
+    last = max(pieces)
     if last >= rows:
         raise ValueError(
             f"{directory / 'tokenizer.json'} has pieces up to number {last}, and the embedding table "
