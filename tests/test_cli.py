@@ -11,13 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from toy import stopped_at, toy_encoder, write_study, write_xquad_r
+from toy import static_model, stopped_at, toy_encoder, write_study, write_xquad_r
 
 from hybridnb import __version__, corpora
 from hybridnb.cli import main
 from hybridnb.corpora.lines import SKIP_BAD, BadRowsWarning
+from hybridnb.encoders.foreign import load_encoder
 from hybridnb.study import plan
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
@@ -255,6 +257,37 @@ def test_bm25_needs_no_model(toy: Path, capsys: pytest.CaptureFixture[str]) -> N
     # every answer has the one rare word of its question
     assert json.loads((out / "metrics.json").read_text())["xquad-r"]["monolingual"]["map"] == 1
     assert "1.0000" in capsys.readouterr().out
+
+
+def test_evaluate_vectors_and_what_only_sentence_transformers_loads(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_xquad_r(toy.parent / "data")
+    model = static_model(toy.parent / "static")
+    common = ["--benchmark", "xquad-r", "--data", str(data), "--out"]
+    assert main(["evaluate", str(model), *common, str(toy.parent / "static-out"), "--name", "static"]) == 0
+    made = json.loads((toy.parent / "static-out" / "evaluations.json").read_text())["xquad-r"]["encoder"]
+    assert made["model"] == "static" and made["class"].endswith("SentenceTransformer")
+
+    benchmark = corpora.load_benchmark("xquad-r", directory=data)
+    encoder = load_encoder(model)
+    arrays = {f"queries/{c}": encoder.encode(q.texts, "query") for c, q in benchmark.queries.items()}
+    arrays |= {f"candidates/{c}": encoder.encode(t, "passage") for c, t in benchmark.candidates.items()}
+    np.savez(toy.parent / "mine.npz", **arrays)
+    capsys.readouterr()
+    given = ["evaluate", "--vectors", str(toy.parent / "mine.npz"), *common, str(toy.parent / "given")]
+    assert main(given) == 0
+    metrics = [(toy.parent / name / "metrics.json").read_text() for name in ("static-out", "given")]
+    assert metrics[0] == metrics[1]
+    for wrong, message in (
+        (["evaluate", *common, str(toy.parent / "no")], "give either a MODEL, or --vectors FILE"),
+        ([*given, "--benchmark", "mlqa-r"], "give one --benchmark"),
+        ([*given, "--precision", "bfloat16"], "--precision is for a model"),
+    ):
+        capsys.readouterr()
+        assert main(wrong) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
 
 
 def test_one_s_own_pairs_move_to_directories_of_their_own(

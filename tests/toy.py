@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
@@ -189,6 +191,18 @@ def toy_encoder(dropout: float = 0.0) -> DualEncoder:
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
     return encoder
+
+
+def static_model(directory: Path, **settings: Any) -> Path:
+    """A StaticEmbedding model with prompts, which has no transformer."""
+    tokenizer = toy_encoder().tokenizer.backend_tokenizer
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 24)))
+    static = StaticEmbedding(tokenizer, embedding_weights=weights.float().numpy())
+    model: Any = SentenceTransformer(
+        modules=[static], prompts={"query": "wo ", "document": "am see "}, device="cpu", **settings
+    )
+    model.save(str(directory), create_model_card=False)
+    return directory
 
 
 TOY_BENCHMARK = Benchmark(

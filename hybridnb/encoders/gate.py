@@ -34,6 +34,10 @@ LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 POSITIVE = ("max_seq_length", "query_length", "document_length")
 
 
+class NotTrainable(ValueError):
+    """A pipeline of sentence-transformers that may well work, but is not one that is trained here."""
+
+
 @dataclass(frozen=True)
 class ModelFiles:
     """What a model directory says of itself.
@@ -70,7 +74,7 @@ def read_model(directory: Path) -> ModelFiles:
             _check_length(transformer / "sentence_bert_config.json", settings, key)
         for key in ("query_expansion", "processing_kwargs"):
             if settings.get(key):
-                raise ValueError(f"{transformer / 'sentence_bert_config.json'}: {key} is not supported")
+                raise NotTrainable(f"{transformer / 'sentence_bert_config.json'}: {key} is not supported")
         pipeline |= settings
     for adapter in {directory / "adapter_config.json", transformer / "adapter_config.json"}:
         if adapter.exists():
@@ -181,7 +185,7 @@ def _check_modules(directory: Path) -> Path:
                 f"{file}: every module needs a name, a path and a type, all of them text; got {module}"
             )
         package, _, kind = module["type"].rpartition(".")
-        if not package.startswith("sentence_transformers.") or kind not in MODULES:
+        if not package.startswith("sentence_transformers."):
             raise ValueError(
                 f"{file}: module {module['type']} is not supported; supported are {', '.join(MODULES)}"
             )
@@ -190,8 +194,12 @@ def _check_modules(directory: Path) -> Path:
             raise ValueError(f"{file}: the path {module['path']!r} leads out of the model's directory")
         kinds.append(kind)
         _check_module(directory / path, kind)
+    if unknown := [kind for kind in kinds if kind not in MODULES]:
+        raise NotTrainable(
+            f"{file}: module {unknown[0]} is not supported; supported are {', '.join(MODULES)}"
+        )
     if kinds[:1] != ["Transformer"] or kinds.count("Transformer") > 1:
-        raise ValueError(
+        raise NotTrainable(
             f"{file}: the pipeline is [{', '.join(kinds)}]; it must start with its one Transformer"
         )
     transformer = directory / entries[0]["path"]

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.encoders.encoder import DualEncoder, Kind, encoder_sha256
+from hybridnb.encoders.foreign import ForeignEncoder
 from hybridnb.files import atomic, sha256_of
 from hybridnb.progress import progress
 from hybridnb.retrieval.vectors import Parted, Vectors
@@ -33,11 +34,11 @@ WINDOW = 32 * PART
 
 
 def encode_benchmark(
-    encoder: DualEncoder, benchmark: Benchmark, *, cache: Path | None
+    encoder: DualEncoder | ForeignEncoder, benchmark: Benchmark, *, cache: Path | None
 ) -> tuple[Vectors, Vectors]:
     """The vectors of a benchmark's queries, with the query prefix, and candidates, with the passage prefix.
 
-    Moves the encoder to the accelerator where there is one.
+    Moves a `DualEncoder` to the accelerator where there is one.
 
     Args:
         encoder: what encodes.
@@ -52,19 +53,27 @@ def encode_benchmark(
     Warns:
         UserWarning: the cache is damaged or cannot be written; the file is named.
     """
-    if torch.accelerator.is_available():
-        encoder.to(torch.accelerator.current_accelerator())
+    if isinstance(encoder, DualEncoder):
+        to_accelerator(encoder)
     parts = _Parts(encoder, cache)
     queries = {language: queries.texts for language, queries in benchmark.queries.items()}
     return parts.encode(queries, "query"), parts.encode(benchmark.candidates, "passage")
 
 
+def to_accelerator(encoder: DualEncoder) -> None:
+    """Move an encoder to the accelerator where there is one; its precision, and so its hash, may go by that."""
+    if torch.accelerator.is_available():
+        encoder.to(torch.accelerator.current_accelerator())
+
+
 class _Parts:
     """Encodes texts part by part, and keeps each part."""
 
-    def __init__(self, encoder: DualEncoder, cache: Path | None) -> None:
+    def __init__(self, encoder: DualEncoder | ForeignEncoder, cache: Path | None) -> None:
         self.encoder = encoder
-        self.sha256 = encoder_sha256(encoder) if cache else ""
+        self.sha256 = ""
+        if cache:
+            self.sha256 = encoder_sha256(encoder) if isinstance(encoder, DualEncoder) else encoder.sha256
         self.directory = cache / self.sha256[:20] if cache else None
 
     def encode(self, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:

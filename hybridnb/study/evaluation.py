@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import atomic, file_sha256, locked, write_json, write_text
 from hybridnb.measures.metrics_file import pack, read_metrics
-from hybridnb.retrieval.bm25 import bm25_ranks
-from hybridnb.retrieval.embeddings import Vectors, encode_benchmark
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import write_ranks
+from hybridnb.retrieval.vectors import Vectors
 from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
 from hybridnb.study.runs import read_evaluations
+from hybridnb.study.systems import Bm25, Encoded, as_system
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -30,45 +29,46 @@ ANSWERS = 12
 FIRST = 10
 """Candidates whose languages are counted."""
 
-BM25 = {"encoder": {"model": "bm25", "normalisation": 1}, "encoder_sha256": "bm25"}
-"""BM25 as a system: its `normalisation` is raised when `bm25.terms` changes."""
-
 
 def evaluate(
-    encoder: DualEncoder, benchmark: Benchmark, out: str | Path, *, cache: Path | None = None
+    system: Any, benchmark: Benchmark, out: str | Path, *, name: str | None = None, cache: Path | None = None
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
     Args:
-        encoder: the system.
+        system: a `DualEncoder`; the name or directory of a model (see `foreign.load_encoder`); a SentenceTransformer
+            or any object with `encode(texts) -> array [texts, d]`, or `encode_query` and `encode_document`; the path
+            of vectors, .npz or .safetensors (see `given.read_vectors`); or "bm25".
         benchmark: the data.
         out: gets ranks/NAME.parquet (the ranks table), metrics.json (benchmark -> task -> metric -> macro-average
-            over languages or pairs, and under "by_language" the same for each), evaluations.json (what made them),
-            ranks/NAME.top10.csv (share of each candidate language among the first ten) and
+            over languages or pairs, and under "by_language" the same for each) and evaluations.json (what made them);
+            of what has vectors also ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
-        cache: of `encode_benchmark`. Without a cache vectors are kept in out/vectors until all is
-            written, so that an encoding that was killed goes on.
+        name: what results call the system; an object of the user's own needs one.
+        cache: of `encode_benchmark`, for a `DualEncoder`. Without a cache vectors are kept in out/vectors until all
+            is written, so that an encoding that was killed goes on.
 
     Returns:
         The benchmark's part of metrics.json.
 
     Raises:
-        ValueError: `out` holds another system's results, or results on other data of the same name.
+        ValueError: it is no system, gives vectors that are none, or `out` holds another system's results, or results
+            on other data of the same name.
         OSError: `out` cannot be written; this is tried first.
     """
-    out = Path(out)
-    if torch.accelerator.is_available():
-        encoder.to(torch.accelerator.current_accelerator())  # before the hash: precision goes by the device
-    precision = "bfloat16" if encoder.uses_bfloat16(encoder.device.type) else "float32"
-    system = {
-        "encoder": {**encoder.conventions, "precision": precision},
-        "encoder_sha256": encoder_sha256(encoder),
-    }
+    out, made = Path(out), as_system(system, name)
+    entry = made.entry
+    if name:
+        entry["encoder"]["model"] = name
     with locked(out):
-        check_results(out, system, benchmark)
+        check_results(out, entry, benchmark)
+    if isinstance(made, Bm25):
+        return keep_results(out, entry, benchmark, made.ranks(benchmark))
     for_now = out / "vectors"
-    queries, candidates = encode_benchmark(encoder, benchmark, cache=cache or for_now)
-    result = keep_results(out, system, benchmark, exact_ranks(benchmark, queries, candidates))
+    is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
+    kept = cache if cache and is_ours else for_now
+    queries, candidates = made.vectors(benchmark, kept)
+    result = keep_results(out, entry, benchmark, exact_ranks(benchmark, queries, candidates))
     shares = top_languages(benchmark, queries, candidates, k=FIRST)
     with locked(out):
         with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
@@ -77,14 +77,6 @@ def evaluate(
         write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     shutil.rmtree(for_now, ignore_errors=True)
     return result
-
-
-def evaluate_bm25(benchmark: Benchmark, out: str | Path) -> dict[str, Any]:
-    """`evaluate` for BM25, which has no vectors to keep."""
-    out = Path(out)
-    with locked(out):
-        check_results(out, BM25, benchmark)
-    return keep_results(out, BM25, benchmark, bm25_ranks(benchmark))
 
 
 def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) -> dict[str, Any]:
@@ -102,7 +94,9 @@ def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) ->
         )
     for name, other in known.items():
         if other.encoder_sha256 != system["encoder_sha256"]:
-            found = differences(other.encoder, system["encoder"]) or ["the weights or the tokenizer"]
+            found = differences(other.encoder, system["encoder"]) or [
+                "the vectors: weights, tokenizer or what else makes them"
+            ]
             raise ValueError(
                 f"{out} holds the results of another encoder ({other.encoder.get('model')}, on {name}; different: "
                 f"{'; '.join(found[:3])}): choose another directory"
@@ -112,6 +106,11 @@ def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) ->
         raise ValueError(
             f"{out} holds results on another {benchmark.name} (sha256 {mine.benchmark_sha256[:12]} there, "
             f"{benchmark.sha256[:12]} here): choose another directory"
+        )
+    if mine and mine.encoder.get("files") != system["encoder"].get("files"):
+        raise ValueError(
+            f"{out} holds what {', '.join(mine.encoder.get('files', ()))} gave on {benchmark.name}; these are other "
+            "files, or their content is another: choose another directory, or give all files at once"
         )
     return {name: entry.model_dump(exclude_unset=True) for name, entry in known.items()}
 

@@ -16,10 +16,13 @@ from toy import NAMES, TEMPLATES, TOY_BENCHMARK, TOY_ITEMS, toy_encoder
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.files import file_sha256
 from hybridnb.measures import metrics
 from hybridnb.measures.metrics_file import pack
 from hybridnb.retrieval.ranks_table import COLUMNS
-from hybridnb.study.evaluation import BM25, evaluate, evaluate_bm25, keep_results, parallel_answers
+from hybridnb.study.evaluation import evaluate, keep_results, parallel_answers
+from hybridnb.study.runs import read_evaluations
+from hybridnb.study.systems import Bm25
 
 PAIRS = {f"{one}>{other}" for one in TEMPLATES for other in TEMPLATES if one != other}
 
@@ -86,10 +89,10 @@ def test_a_second_data_set_is_added_and_a_repeated_one_replaced(
 ) -> None:
     ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet")
     other = replace(TOY_BENCHMARK, name="other")
-    keep_results(tmp_path, BM25, TOY_BENCHMARK, ranks)
-    keep_results(tmp_path, BM25, other, ranks.assign(dataset="other"))
+    keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, ranks)
+    keep_results(tmp_path, Bm25().entry, other, ranks.assign(dataset="other"))
     perfect = ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount())
-    assert keep_results(tmp_path, BM25, TOY_BENCHMARK, perfect)["multilingual"]["map"] == 1
+    assert keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, perfect)["multilingual"]["map"] == 1
     written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert list(written) == ["toy", "other"]
     assert written["other"] == evaluated[1] and written["toy"] == pack(perfect)
@@ -101,27 +104,27 @@ def test_ranks_of_two_data_sets_are_not_one_record(
 ) -> None:
     ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet").astype({"dataset": str})
     with pytest.raises(ValueError):
-        keep_results(tmp_path, BM25, TOY_BENCHMARK, pd.concat([ranks, ranks.assign(dataset="other")]))
+        keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, pd.concat([ranks, ranks.assign(dataset="other")]))
     assert not (tmp_path / "metrics.json").exists()
 
 
 def test_bm25_is_a_system_like_any_other(evaluated: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     before = (evaluated[0] / "metrics.json").read_bytes()
     with pytest.raises(ValueError, match="another encoder"):
-        evaluate_bm25(TOY_BENCHMARK, evaluated[0])
+        evaluate("bm25", TOY_BENCHMARK, evaluated[0])
     assert (evaluated[0] / "metrics.json").read_bytes() == before
-    assert evaluate_bm25(TOY_BENCHMARK, tmp_path)["monolingual"]["map"] > 0.5
+    assert evaluate("bm25", TOY_BENCHMARK, tmp_path)["monolingual"]["map"] > 0.5
     with pytest.raises(ValueError, match=r"results of another encoder .bm25, on toy"):
         evaluate(toy_encoder(), TOY_BENCHMARK, tmp_path)
 
 
 def test_other_data_under_the_same_name_is_refused(tmp_path: Path) -> None:
-    evaluate_bm25(TOY_BENCHMARK, tmp_path)
+    evaluate("bm25", TOY_BENCHMARK, tmp_path)
     queries = {
         code: Queries(q.ids, [f"{text}!" for text in q.texts]) for code, q in TOY_BENCHMARK.queries.items()
     }
     with pytest.raises(ValueError, match="another toy"):
-        evaluate_bm25(replace(TOY_BENCHMARK, queries=queries), tmp_path)
+        evaluate("bm25", replace(TOY_BENCHMARK, queries=queries), tmp_path)
 
 
 def test_what_made_the_results_is_recorded_and_not_mixed(evaluated: tuple[Path, dict[str, Any]]) -> None:
@@ -170,3 +173,84 @@ def test_a_killed_evaluation_encodes_nothing_twice(
     monkeypatch.setattr(encoder, "encode", lambda *_, **__: pytest.fail("encoded again"))
     assert evaluate(encoder, TOY_BENCHMARK, tmp_path) == evaluated[1]
     assert not (tmp_path / "vectors").exists()
+
+
+class Prefixed:
+    """The toy encoder as an object of somebody else's, its vectors of any length."""
+
+    def __init__(self, encoder: DualEncoder) -> None:
+        self.encoder = encoder
+
+    def encode_query(self, texts: list[str]) -> torch.Tensor:
+        return 3 * torch.from_numpy(self.encoder.encode(texts, "query", progress=False))
+
+    def encode_document(self, texts: list[str]) -> np.ndarray[Any, Any]:
+        return self.encoder.encode(texts, "passage", progress=False).astype(np.float64)
+
+
+def test_an_object_and_its_vectors_give_what_the_encoder_does(
+    evaluated: tuple[Path, dict[str, Any]], encoder: DualEncoder, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="a Prefixed needs a name"):
+        evaluate(Prefixed(encoder), TOY_BENCHMARK, tmp_path / "object")
+    assert evaluate(Prefixed(encoder), TOY_BENCHMARK, tmp_path / "object", name="mine") == evaluated[1]
+    assert not (tmp_path / "object" / "vectors").exists()
+    made = read_evaluations(tmp_path / "object")["toy"]
+    assert made.encoder["model"] == "mine" and made.encoder["similarity"] == "cosine"
+
+    arrays = {f"queries/{c}": encoder.encode(q.texts, "query") for c, q in TOY_BENCHMARK.queries.items()}
+    arrays |= {
+        f"candidates/{c}": encoder.encode(texts, "passage") for c, texts in TOY_BENCHMARK.candidates.items()
+    }
+    file = tmp_path / "vectors.npz"
+    np.savez(file, **arrays)
+    out = tmp_path / "given"
+    assert evaluate(file, TOY_BENCHMARK, out) == evaluate(str(file), TOY_BENCHMARK, out) == evaluated[1]
+    made = read_evaluations(out)["toy"]
+    assert made.encoder == {
+        "model": "vectors",
+        "made_of": "vectors",
+        "files": {"vectors.npz": file_sha256(file)},
+    }
+    assert {path.name for path in (out / "ranks").iterdir()} == {
+        "toy.parquet",
+        "toy.top10.csv",
+        "toy.answers.parquet",
+    }
+    np.savez(file, **{key: vectors[:, ::-1] + 1 for key, vectors in arrays.items()})
+    with pytest.raises(ValueError, match=r"given holds what vectors.npz gave on toy; .* choose another"):
+        evaluate(file, TOY_BENCHMARK, out)
+    with pytest.raises(ValueError, match="model: vectors and other"):
+        evaluate(file, replace(TOY_BENCHMARK, name="b"), out, name="other")
+    # the same system on another benchmark is other files
+    evaluate(file, replace(TOY_BENCHMARK, name="b"), out)
+
+
+def test_another_object_of_the_same_name_is_refused(encoder: DualEncoder, tmp_path: Path) -> None:
+    evaluate(Prefixed(encoder), TOY_BENCHMARK, tmp_path, name="mine")
+    other = toy_encoder()
+    with torch.no_grad():
+        next(other.parameters()).add_(1.0)
+    with pytest.raises(ValueError, match=r"another encoder .mine, on toy; different: .*vectors"):
+        evaluate(Prefixed(other), TOY_BENCHMARK, tmp_path, name="mine")
+
+
+def test_vectors_that_are_not_finite_name_language_and_row(encoder: DualEncoder, tmp_path: Path) -> None:
+    class Broken(Prefixed):
+        def encode_document(self, texts: list[str]) -> np.ndarray[Any, Any]:
+            vectors = super().encode_document(texts)
+            vectors[[text == TOY_BENCHMARK.candidates["es"][5] for text in texts]] = np.nan
+            return vectors
+
+    with pytest.raises(ValueError, match="candidate vectors of 'es': row 5 is not finite"):
+        evaluate(Broken(encoder), TOY_BENCHMARK, tmp_path, name="broken")
+
+
+def test_what_is_no_system_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a dict is no system: give a model, an object with encode"):
+        evaluate({}, TOY_BENCHMARK, tmp_path, name="x")
+
+
+def test_a_name_is_what_results_call_a_system(encoder: DualEncoder, tmp_path: Path) -> None:
+    evaluate(encoder, TOY_BENCHMARK, tmp_path, name="the toy")
+    assert read_evaluations(tmp_path)["toy"].encoder["model"] == "the toy"

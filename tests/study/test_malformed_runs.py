@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import TOY_BENCHMARK, toy_encoder, write_run_json
 
-from hybridnb.study.evaluation import BM25, check_results, evaluate
+from hybridnb.study.evaluation import check_results, evaluate
 from hybridnb.study.runs import Run, read_evaluations
+from hybridnb.study.systems import Bm25
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_a_wrong_field_of_evaluations_json(run: Run, field: str, value: Any) -> 
 def test_metrics_that_no_evaluation_tells_of(run: Run) -> None:
     (run.directory / "evaluations.json").unlink()
     with pytest.raises(ValueError, match=r"no evaluations.json that says of what it holds on toy"):
-        check_results(run.directory, BM25, TOY_BENCHMARK)
+        check_results(run.directory, Bm25().entry, TOY_BENCHMARK)
 
 
 HISTORIES = {

@@ -1,0 +1,117 @@
+"""Vectors that were made elsewhere, from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.encoders.foreign import unit
+from hybridnb.retrieval.vectors import Vectors, check_shapes
+
+SUFFIXES = (".npz", ".safetensors")
+SIDES = ("queries", "candidates")
+
+
+def read_vectors(path: Path, benchmark: Benchmark) -> tuple[Vectors, Vectors]:
+    """The vectors of a benchmark's queries and candidates from a file; compared by cosine.
+
+    Args:
+        path: .npz or .safetensors with the arrays "queries/LANGUAGE" and "candidates/LANGUAGE" [texts, d], of any
+            floating type, rows in the benchmark's order. Languages that the benchmark does not have are passed over.
+        benchmark: whose texts they are of.
+
+    Returns:
+        (query vectors, candidate vectors), language -> float32 [texts, d] of length 1.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, holds something else, or not a row for each of the benchmark's texts.
+
+    Example:
+        >>> import tempfile
+        >>> from hybridnb.corpora.benchmark import Queries
+        >>> toy = Benchmark("toy", {"de": Queries(["q"], ["wo?"])}, {"de": ["hier"]}, {"q": {"de": [0]}})
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = Path(directory) / "mine.npz"
+        ...     np.savez(file, **{"queries/de": np.ones((1, 4)), "candidates/de": np.ones((1, 4))})
+        ...     queries, candidates = read_vectors(file, toy)
+        >>> queries["de"]
+        array([[0.5, 0.5, 0.5, 0.5]], dtype=float32)
+    """
+    sides: dict[str, dict[str, NDArray[np.float32]]] = {side: {} for side in SIDES}
+    with _arrays(path) as arrays:
+        for key in arrays:
+            side, _, language = key.partition("/")
+            if side not in SIDES or not language:
+                raise ValueError(
+                    f"{path}: array {key!r} is neither queries/LANGUAGE nor candidates/LANGUAGE, such as queries/de"
+                )
+            if language in getattr(benchmark, side):
+                try:
+                    vectors = arrays[key]
+                except ValueError as error:  # an array of Python objects
+                    raise ValueError(f"{path}, {key}: {error}") from None
+                sides[side][language] = _checked(vectors, f"{path}, {key}")
+    queries, candidates = (sides[side] for side in SIDES)
+    try:
+        check_shapes(benchmark, queries, candidates)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return (
+        {language: unit(vectors) for language, vectors in queries.items()},
+        {language: unit(vectors) for language, vectors in candidates.items()},
+    )
+
+
+def _checked(vectors: Any, where: str) -> NDArray[np.float32]:
+    if torch.is_tensor(vectors):  # numpy has no bfloat16
+        vectors = vectors.float().numpy()
+    if not np.issubdtype(vectors.dtype, np.number) or np.iscomplexobj(vectors):
+        raise ValueError(f"{where}: it holds {vectors.dtype}, not numbers")
+    if vectors.ndim == 2:
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            raise ValueError(f"{where}: row {int(finite.argmin())} is not finite")
+    return vectors.astype(np.float32, copy=False)
+
+
+class _Tensors(Mapping[str, Any]):
+    """The tensors of a safetensors file, each read when it is asked for."""
+
+    def __init__(self, stored: Any) -> None:
+        self._stored = stored
+
+    def __getitem__(self, key: str) -> Any:
+        return self._stored.get_tensor(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored.keys())
+
+    def __len__(self) -> int:
+        return len(self._stored.keys())
+
+
+@contextmanager
+def _arrays(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as stored:
+                yield _Tensors(stored)
+        else:
+            if path.is_file() and not is_zipfile(path):
+                raise BadZipFile("it is no .npz file")
+            with np.load(path, allow_pickle=False) as stored:
+                yield stored
+    except (SafetensorError, BadZipFile, EOFError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(f"{path}: no such file") from None
+        raise ValueError(f"{path} is damaged ({error}): write it again") from None
