@@ -132,7 +132,8 @@ class ForeignEncoder:
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors [n, d] divided by their lengths; one that is not finite becomes NaN.
 
-    One of zeros stays as it is, and one of length 1, bit by bit: what was written down as unit vectors gives the same ranks again.
+    One of zeros stays as it is, and one of length 1, bit by bit: what was written down as unit vectors gives the
+    same ranks again.
 
     Example:
         >>> unit(np.array([[3, 4], [0, 0]], dtype=np.float32)).tolist()
