@@ -81,7 +81,7 @@ def held() -> tuple[int, int]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Print the seconds of a stage and the most memory held in it, asked for every 10 ms."""
+    """Print the seconds of a stage, on the clock and of all cores, and the most memory held in it."""
     most, over = [held()], threading.Event()
 
     def watch() -> None:
@@ -90,15 +90,17 @@ def stage(name: str) -> Iterator[None]:
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
-    began = time.monotonic()
+    began, cores = time.monotonic(), time.process_time()
     try:
         yield
     finally:
-        seconds = time.monotonic() - began
+        seconds, cores = time.monotonic() - began, time.process_time() - cores
         over.set()
         watching.join()
         own, mapped = map(max, most[0], held())
-        print(f"{name:24} {seconds:8.1f} s {own:8} MiB own {mapped:8} MiB mapped", flush=True)
+        print(
+            f"{name:24} {seconds:8.1f} s {cores:8.1f} cpu s {own:8} MiB own {mapped:8} MiB mapped", flush=True
+        )
 
 
 def measure(place: Path, encode: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
@@ -19,6 +20,8 @@ from hybridnb.retrieval.vectors import Vectors, check_shapes
 
 SUFFIXES = (".npz", ".safetensors")
 SIDES = ("queries", "candidates")
+BLOCK = 65_536
+"""Rows that are looked at together."""
 
 
 def read_vectors(path: Path, benchmark: Benchmark) -> tuple[Vectors, Vectors]:
@@ -30,7 +33,8 @@ def read_vectors(path: Path, benchmark: Benchmark) -> tuple[Vectors, Vectors]:
         benchmark: whose texts they are of.
 
     Returns:
-        (query vectors, candidate vectors), language -> float32 [texts, d] of length 1.
+        (query vectors, candidate vectors), language -> float32 [texts, d] of length 1, made when they are asked for:
+        of a .safetensors file nothing else is held in memory, an .npz is held as it is.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -44,10 +48,10 @@ def read_vectors(path: Path, benchmark: Benchmark) -> tuple[Vectors, Vectors]:
         ...     file = Path(directory) / "mine.npz"
         ...     np.savez(file, **{"queries/de": np.ones((1, 4)), "candidates/de": np.ones((1, 4))})
         ...     queries, candidates = read_vectors(file, toy)
-        >>> queries["de"]
+        >>> queries["de"][:]
         array([[0.5, 0.5, 0.5, 0.5]], dtype=float32)
     """
-    sides: dict[str, dict[str, NDArray[np.float32]]] = {side: {} for side in SIDES}
+    sides: dict[str, dict[str, _UnitRows]] = {side: {} for side in SIDES}
     with _arrays(path) as arrays:
         for key in arrays:
             side, _, language = key.partition("/")
@@ -57,31 +61,51 @@ def read_vectors(path: Path, benchmark: Benchmark) -> tuple[Vectors, Vectors]:
                 )
             if language in getattr(benchmark, side):
                 try:
-                    vectors = arrays[key]
+                    vectors = _UnitRows(arrays[key])
                 except ValueError as error:  # an array of Python objects
                     raise ValueError(f"{path}, {key}: {error}") from None
-                sides[side][language] = _checked(vectors, f"{path}, {key}")
+                _check(vectors, f"{path}, {key}")
+                sides[side][language] = vectors
     queries, candidates = (sides[side] for side in SIDES)
     try:
         check_shapes(benchmark, queries, candidates)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return (
-        {language: unit(vectors) for language, vectors in queries.items()},
-        {language: unit(vectors) for language, vectors in candidates.items()},
-    )
+    return queries, candidates
 
 
-def _checked(vectors: Any, where: str) -> NDArray[np.float32]:
-    if torch.is_tensor(vectors):  # numpy has no bfloat16
-        vectors = vectors.float().numpy()
-    if not np.issubdtype(vectors.dtype, np.number) or np.iscomplexobj(vectors):
-        raise ValueError(f"{where}: it holds {vectors.dtype}, not numbers")
-    if vectors.ndim == 2:
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            raise ValueError(f"{where}: row {int(finite.argmin())} is not finite")
-    return vectors.astype(np.float32, copy=False)
+@dataclass(frozen=True)
+class _UnitRows:
+    """An array or a tensor whose rows are brought to length 1 when they are read."""
+
+    stored: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.stored.shape)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.float32]:
+        vectors = self.raw(rows).astype(np.float32, copy=False)
+        return unit(np.atleast_2d(vectors)).reshape(vectors.shape)
+
+    def raw(self, rows: Any) -> NDArray[Any]:
+        """Rows as they were given."""
+        found = self.stored[rows]
+        return found.float().numpy() if torch.is_tensor(found) else found  # numpy has no bfloat16
+
+
+def _check(vectors: _UnitRows, where: str) -> None:
+    kind = vectors.raw(slice(0)).dtype
+    if not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
+        raise ValueError(f"{where}: it holds {kind}, not numbers")
+    if len(vectors.shape) == 2:
+        for start in range(0, len(vectors), BLOCK):
+            finite = np.isfinite(vectors.raw(slice(start, start + BLOCK))).all(axis=1)
+            if not finite.all():
+                raise ValueError(f"{where}: row {start + int(finite.argmin())} is not finite")
 
 
 class _Tensors(Mapping[str, Any]):

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.torch import save_file
 from toy import random_benchmark
 
 from hybridnb.retrieval.given import read_vectors
+from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
+from hybridnb.study.evaluation import parallel_answers
 
 BENCHMARK = random_benchmark(np.random.default_rng(0), partly=True, several=True, excluded=True)
 
@@ -37,9 +40,22 @@ def test_both_formats_give_unit_vectors(tmp_path: Path) -> None:
     assert set(queries) == set(BENCHMARK.queries) and set(candidates) == set(BENCHMARK.candidates)
     raw = given["candidates/bb"]
     expected = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    assert_allclose(candidates["bb"], expected, atol=1e-6)
-    assert_allclose(read_vectors(tmp_path / "a.safetensors", BENCHMARK)[1]["bb"], expected, atol=2e-2)
-    assert len(exact_ranks(BENCHMARK, queries, candidates))
+    assert_allclose(candidates["bb"][:], expected, atol=1e-6)
+    assert_allclose(candidates["bb"][2], expected[2], atol=1e-6)
+    stored = read_vectors(tmp_path / "a.safetensors", BENCHMARK)
+    assert_allclose(stored[1]["bb"][:], expected, atol=2e-2)
+    assert len(exact_ranks(BENCHMARK, queries, candidates)) == len(exact_ranks(BENCHMARK, *stored))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_vectors_of_a_file_are_read_where_they_are_asked_for(tmp_path: Path, kind: torch.dtype) -> None:
+    save_file({key: torch.from_numpy(v).to(kind) for key, v in arrays().items()}, tmp_path / "a.safetensors")
+    sides = read_vectors(tmp_path / "a.safetensors", BENCHMARK)
+    whole = tuple({code: vectors[:] for code, vectors in side.items()} for side in sides)
+    pd.testing.assert_frame_equal(exact_ranks(BENCHMARK, *sides), exact_ranks(BENCHMARK, *whole))
+    shares = top_languages(BENCHMARK, *sides, k=3)
+    pd.testing.assert_frame_equal(shares, top_languages(BENCHMARK, *whole, k=3))
+    assert_array_equal(parallel_answers(BENCHMARK, sides[1], 3), parallel_answers(BENCHMARK, whole[1], 3))
 
 
 def broken(change: Any) -> dict[str, Any]:
