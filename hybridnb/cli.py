@@ -194,10 +194,14 @@ def run(
     setting: Settings = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Run a study: all its notebooks, headless; goes on where it stopped."""
+    """Run a study: all its notebooks, headless; goes on where it stopped.
+
+    With --corpus FILE and no --benchmark it is a study on your own data: split into train, validation and test, with
+    settings that fit it, and an answer at the end: which batches to train with, and how biased the encoder is.
+    """
     from hybridnb.notebooks import run_study
 
-    chosen = _study(study, corpus, benchmark, model, setting)
+    chosen = _study(study, corpus, benchmark, model, setting, skip_bad)
     run_study(chosen.only(strategies=strategy or (), seeds=seed or ()), skip_bad=skip_bad)
 
 
@@ -224,7 +228,7 @@ def train(
     from hybridnb.study import making
     from hybridnb.study.plan import planned, run_of
 
-    chosen = _study(study, corpus, benchmark, model, setting)
+    chosen = _study(study, corpus, benchmark, model, setting, skip_bad)
     if strategy or seed:
         few = chosen.only(strategies=strategy or (), seeds=seed or ())
         plan = {
@@ -395,9 +399,11 @@ def _study(
     benchmarks: Sequence[str] | None,
     model: str | None,
     settings: Sequence[str] | None,
+    skip_bad: bool = False,
 ) -> Study:
-    from hybridnb.corpora import BENCHMARKS
-    from hybridnb.study.settings import Study
+    """The study that is meant; on one's own data, what there is to say of it is said."""
+    from hybridnb.corpora import is_path
+    from hybridnb.study.settings import BUILT_IN, Study
 
     overrides: dict[str, Any] = {}
     if corpus is not None:
@@ -413,13 +419,19 @@ def _study(
         if name in overrides:
             raise ValueError(f"--set {text}: {name} is given more than once")
         overrides[name] = _value(value)
+    if corpus is None:
+        corpus = overrides.get("corpus.training")
+    is_own = isinstance(corpus, str) and is_path(corpus) and "benchmarks" not in overrides
+    if is_own and (BUILT_IN / f"{study}.toml").is_file():
+        from hybridnb.study.own import on_own_data
+
+        own = on_own_data(study, overrides.pop("corpus.training"), overrides, skip_bad=skip_bad)
+        print(f"{own}\n", flush=True)
+        return own.study
     if "corpus.training" in overrides:
         # validation goes with the corpus: a share of its documents, unless another is named
         overrides.setdefault("corpus.validation", "")
-    chosen = Study.load(study, overrides)
-    for name in chosen.benchmarks:
-        BENCHMARKS[name]  # an unknown one is an error before anything is done
-    return chosen
+    return Study.load(study, overrides)
 
 
 def _value(text: str) -> Any:

@@ -7,22 +7,27 @@ import difflib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from hybridnb.corpora import benchmark_name, content_sha256
 from hybridnb.corpora.lines import SKIP_BAD
 from hybridnb.files import file_sha256, read_json, sha256_of, write_json, write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
 from hybridnb.process import prepare
 from hybridnb.report import published, tables
+from hybridnb.report.answer import answer
+from hybridnb.study import making
 from hybridnb.study.plan import claim_name, planned, run_of, study_runs
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 from hybridnb.training.strategies import Strategy
+
+ABOUT = "about-"
 
 
 def check_parameters(namespace: Mapping[str, Any], **types: type) -> None:
@@ -89,9 +94,10 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
     """What a study executes, in order."""
     several = len(study.benchmarks) > 1
     values: dict[str, Any]
-    for benchmark in study.benchmarks:
+    labels = {benchmark: benchmark_name(benchmark) if several else "" for benchmark in study.benchmarks}
+    for benchmark, label in labels.items():
         values = {"study": study_file, "benchmark": benchmark}
-        yield Step("01_data_exploration", values, label=benchmark if several else "")
+        yield Step("01_data_exploration", values, label=label)
     for seed in study.seeds:
         for text in study.strategies:
             strategy = Strategy.parse(text)
@@ -99,10 +105,10 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
             values = {"study": study_file, "strategy": strategy.name, **alpha, "seed": seed}
             yield Step("02_finetune", values, {run_of(study, text, seed): ()}, f"{text} seed{seed}")
     for name in ("03_retrieval_evaluation", "04_language_bias"):
-        for benchmark in study.benchmarks:
+        for benchmark, label in labels.items():
             values = {"study": study_file, "benchmark": benchmark}
             shows = dict.fromkeys(study_runs(study), (benchmark,))
-            yield Step(name, values, shows, benchmark if several else "")
+            yield Step(name, values, shows, label)
     if published.compares_with(study):
         yield Step("05_report", {"study": study_file}, planned(study))
 
@@ -134,6 +140,11 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
     study_file = directory / "study.json"
     write_text(study_file, study.to_json())
     everything = list(steps(study, str(study_file)))
+    plan: dict[Run, list[str]] = {}
+    for step in everything:
+        for run, benchmarks in step.shows.items():
+            plan.setdefault(run, []).extend(benchmarks)
+    making.check(study, plan, skip_bad=skip_bad)  # before the first notebook, not in the second
     code = _code()
     for number, step in enumerate(everything, 1):
         head = f"[{number}/{len(everything)}] {step.title}"
@@ -145,13 +156,16 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
                 continue
             print(f"{head} ...", flush=True)
             started = time.monotonic()
-            execute(step, output)
+            execute(step, output, study)
             _mark(output, made_of(step, study, code))
             print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
     for benchmark in study.benchmarks:
+        name = benchmark_name(benchmark)
         scores = tables.scores(study_runs(study), benchmark)
-        write_text(directory / "tables" / f"{benchmark}.csv", scores.to_csv(index=False))
-        print(f"\n{benchmark}\n{tables.with_spread(scores).to_string()}")
+        write_text(directory / "tables" / f"{name}.csv", scores.to_csv(index=False))
+        print(f"\n{name}\n{tables.with_spread(scores).to_string()}")
+        if not published.compares_with(study):
+            print("\n" + "\n".join(answer(study_runs(study), benchmark)))
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")
     print(f"Runs (encoders, ranks, metrics): {_shown(RUNS / study.name)}")
@@ -163,12 +177,14 @@ def made_of(step: Step, study: Study, code: str) -> str:
     results = {
         run.directory.name: [
             run.info if run.is_trained else None,
-            {name: run.metrics[name] if run.is_evaluated(name) else None for name in benchmarks},
+            {b: run.metrics[benchmark_name(b)] if run.is_evaluated(b) else None for b in benchmarks},
         ]
         for run, benchmarks in step.shows.items()
     }
     cells = [cell["source"] for cell in read_json(_notebook(step))["cells"]]
-    return sha256_of([cells, dict(step.parameters), study.to_json(), code, results])
+    data = filter(None, (study.corpus.training, study.corpus.validation, *study.benchmarks))
+    contents = [content_sha256(name) for name in data]
+    return sha256_of([cells, dict(step.parameters), study.to_json(), contents, code, results])
 
 
 def _code() -> str:
@@ -200,14 +216,27 @@ def _notebook(step: Step) -> Path:
     return source
 
 
-def execute(step: Step, output: Path) -> None:
+def cells_for(study: Study, cells: Iterable[Any]) -> list[Any]:
+    """The cells of a notebook that are not about another study: those that are have the tag about-NAME."""
+
+    def is_for(cell: Any) -> bool:
+        named = [tag.removeprefix(ABOUT) for tag in cell.metadata.get("tags", ()) if tag.startswith(ABOUT)]
+        return all(study == Study.load(name) for name in named)
+
+    return list(filter(is_for, cells))
+
+
+def execute(step: Step, output: Path, study: Study) -> None:
     """Run one notebook by papermill; a failed one is kept beside as NAME.failed.ipynb."""
+    import nbformat
     import papermill
 
+    notebook = nbformat.read(_notebook(step), as_version=4)
+    notebook.cells = cells_for(study, notebook.cells)
     failed = output.with_suffix(".failed.ipynb")
     try:
         papermill.execute_notebook(
-            _notebook(step),
+            notebook,
             failed,
             parameters=dict(step.parameters),
             kernel_name="python3",

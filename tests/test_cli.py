@@ -59,6 +59,30 @@ def test_describe_a_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in text.splitlines()[-4:]] == ["de", "en", "es", "*"]
 
 
+def test_a_table_of_one_s_own_is_split_trained_on_and_tested_on(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hybridnb.study.own.RUNS", toy.parent / "runs")
+    items = corpora.training_corpus(toy.with_name("pairs.jsonl")).items
+    rows = [
+        {f"query_{code}": item.queries[code] for code in ("de", "en")}
+        | {f"passage_{code}": item.passages[code] for code in ("de", "en")}
+        for item in items
+    ]
+    pd.DataFrame(rows * 2).to_csv(toy.with_name("faq.csv"), index=False)
+    sizes = [f"--set=encoder.{setting}" for setting in ("layers=1", "hidden=16", "heads=2")]
+    sizes += ["--set=training.steps=4", "--set=name=faq"]
+    command = ["train", "quick", "--corpus", str(toy.with_name("faq.csv")), "--model", "small", *sizes]
+    assert main([*command, "--evaluate"]) == 0
+    said = capsys.readouterr().out
+    assert "corpus.tested" in said and "training.batch_size" in said
+    runs = [Run(Path(line.split()[1]), "", 0) for line in said.splitlines() if line.startswith("run: ")]
+    assert [run.info["strategy"] for run in runs] == ["X-X-mono", "X-Y", "hybrid(0.5)"]
+    for run in runs:
+        assert set(run.metrics["faq.test"]) == {"monolingual", "crosslingual", "multilingual"}
+        assert {*run.info["corpora"]} == {"faq.train", "faq.validation"}
+
+
 def test_a_bad_row_stops_unless_it_is_skipped(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = toy.with_name("pairs.jsonl")
     rows = path.read_text().splitlines()

@@ -14,7 +14,7 @@ import papermill
 import pytest
 from toy import write_study, write_xquad_r
 
-from hybridnb.notebooks import check_parameters, steps
+from hybridnb.notebooks import cells_for, check_parameters, steps
 from hybridnb.places import NOTEBOOKS
 from hybridnb.study.settings import Study
 
@@ -69,6 +69,18 @@ class TestCommitted:
                 cwd=NOTEBOOKS,
                 progress_bar=False,
             )
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03", "04"])
+def test_of_another_study_nothing_is_said_that_is_about_a_built_in_one(number):
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    built_in = Study.load("quick" if number < "03" else "e5")
+    assert cells_for(built_in, cells) == cells
+    others = cells_for(built_in.only(seeds=[5]), cells)
+    assert len(others) == len(cells) - 2
+    told = " ".join(cell.source for cell in others if cell.cell_type == "markdown")
+    assert not re.search("XQuAD|MLQA|CLDR|e5|default study|recorded study", told)
 
 
 def test_a_study_runs_every_notebook_with_parameters_it_has():

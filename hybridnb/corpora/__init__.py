@@ -51,6 +51,11 @@ def load_benchmark(name: str, *, directory: str | Path | None = None, **reading:
         >>> len(benchmark.languages), benchmark.queries["en"].texts[0]
         (11, 'Which currency is legal tender in Antigua & Barbuda?')
     """
+    if is_path(name):
+        from hybridnb.corpora.jsonl import read_jsonl
+        from hybridnb.corpora.pairs import benchmark_of
+
+        return benchmark_of(benchmark_name(name), read_jsonl(_existing(name), **reading).items)
     known = BENCHMARKS[name]
     return known.load(directory, **_options(name, known, reading))
 

@@ -80,6 +80,26 @@ def language_pairs(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
     return table.rename_axis(index="query_language", columns="passage_language")
 
 
+def in_how_many_languages(corpus: ParallelCorpus) -> str:
+    """How parallel a corpus is, in a sentence.
+
+    Example:
+        >>> items = [Item(f"{n}", "s", f"{n}", {"en": f"{n}?"}, {"en": f"{n}.", "de": f"{n}!"}) for n in range(3)]
+        >>> in_how_many_languages(ParallelCorpus("toy", [*items, Item("x", "s", "x", {"en": "?"}, {"en": "."})]))
+        '4 items, 2 languages: 0 items have query and passage in all of them, 3 offer a pair of two languages'
+    """
+    index = corpus.index
+    both = index.has_query & index.has_passage
+    two = index.has_query.sum(axis=1) * index.has_passage.sum(axis=1) > both.sum(axis=1)
+    count = len(index.languages)
+    if count == 1:
+        return f"{len(corpus):,} items, all in {index.languages[0]}: no batch can mix languages"
+    return (
+        f"{len(corpus):,} items, {count} languages: {both.all(axis=1).sum():,} items have query and passage in all of "
+        f"them, {two.sum():,} offer a pair of two languages{'' if two.any() else ': no X-Y batch can be drawn'}"
+    )
+
+
 def sources(corpus: ParallelCorpus) -> pd.Series[int]:
     """Items of each source, the largest first; index: source."""
     counts = np.bincount(corpus.index.source_of, minlength=len(corpus.index.sources))

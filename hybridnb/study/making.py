@@ -79,18 +79,8 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     Raises:
         ValueError, OSError: as `finetune` and `evaluate_run`, and of a benchmark that cannot be read.
     """
-    to_rank = {
-        run: [name for name in names if not (run.is_trained and run.is_evaluated(name))]
-        for run, names in plan.items()
-    }
-    names = dict.fromkeys(name for part in to_rank.values() for name in part)
-    # a benchmark that cannot be read must not cost a training
-    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in names}
-    missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
-    for fraction in dict.fromkeys(run.fraction for run in missing):
-        corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
-        for strategy in dict.fromkeys(run.strategy for run in missing if run.fraction == fraction):
-            _batches(study, corpus, strategy, 0)
+    to_rank = _to_rank(plan)
+    loaded = check(study, plan, skip_bad=skip_bad)
     for run in plan:
         finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
     if not loaded:
@@ -98,9 +88,40 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     from hybridnb.training.processes import training_processes
 
     if training_processes().is_main_process:
-        for run, part in to_rank.items():
-            for name in part:
+        for run, names in to_rank.items():
+            for name in names:
                 evaluate_run(run, loaded[name])
+
+
+def _to_rank(plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[str]]:
+    """Run -> the benchmarks of a plan that it is to be evaluated on yet."""
+    return {
+        run: [name for name in names if not (run.is_trained and run.is_evaluated(name))]
+        for run, names in plan.items()
+    }
+
+
+def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> dict[str, Benchmark]:
+    """Whether what is missing of a plan can be made of the data: benchmarks read, corpora read, batches filled.
+
+    Args:
+        study, plan, skip_bad: as of `make`.
+
+    Returns:
+        The benchmarks that a run is to be evaluated on yet, read.
+
+    Raises:
+        ValueError, OSError: what cannot be read, or the first strategy that the corpus cannot serve.
+    """
+    names = dict.fromkeys(name for part in _to_rank(plan).values() for name in part)
+    # a benchmark that cannot be read must not cost a training
+    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in names}
+    missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
+    for fraction in dict.fromkeys(run.fraction for run in missing):
+        corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
+        for strategy in dict.fromkeys(run.strategy for run in missing if run.fraction == fraction):
+            batches(study, corpus, strategy, 0)
+    return loaded
 
 
 def _pace(runs: Sequence[Run]) -> str:
@@ -195,16 +216,24 @@ def _train(
     from hybridnb.training.trainer import train, validation_batches
 
     groups = groups_as_read(corpus, encoder, study.training, study.languages)
-    sampler = _batches(study, corpus, run.strategy, run.seed, groups)
+    sampler = batches(study, corpus, run.strategy, run.seed, groups)
     validation = validation_batches(held_out, study.training, study.languages or corpus.languages)
     return train(
         encoder, sampler, validation, study.training, run.directory / "checkpoints"
     ), sampler.languages
 
 
-def _batches(
+def batches(
     study: Study, corpus: ParallelCorpus, strategy: str, seed: int, groups: NDArray[np.int64] | None = None
 ) -> BatchSampler:
+    """The batches of a study under a strategy.
+
+    Args:
+        groups: as of `BatchSampler`.
+
+    Raises:
+        ValueError: the corpus cannot serve the strategy.
+    """
     return BatchSampler(
         corpus,
         Strategy.parse(strategy),

@@ -37,9 +37,10 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _known(benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-    """ValueError: there is no such benchmark; a name must not be wrong only after the training."""
-    for name in benchmarks:
-        BENCHMARKS[name]
+    """ValueError: there is no benchmark of a name; it must not be wrong only after the training."""
+    for spec in benchmarks:
+        if not is_path(spec):
+            BENCHMARKS[spec]
     return _once(benchmarks)
 
 
@@ -75,7 +76,7 @@ class Study(Settings):
         name: of its directories under runs/ and figures/: letters, digits, "=", ".", "_" and "-".
         title: of its tables and figures.
         strategies, seeds: every combination is a run.
-        benchmarks: what all runs are evaluated on.
+        benchmarks: what all runs are evaluated on, by name or path.
         languages: of training; empty means all of the corpus. A benchmark language outside them is reported as
             unseen.
         baseline: whether the encoder is also evaluated as it is, without fine-tuning.
@@ -140,8 +141,7 @@ class Study(Settings):
         for dotted, value in (overrides or {}).items():
             _set(table, dotted, value, path)
         if overrides and "name" not in overrides and isinstance(table["name"], str):
-            changed = [_changed(dotted, value) for dotted, value in overrides.items() if value != ""]
-            table["name"] = "-".join([table["name"], *changed])
+            table["name"] = changed_name(table["name"], overrides)
         _make_paths_absolute(table)
         return cls.read(table, str(path))
 
@@ -215,11 +215,25 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
     """Notebooks run in a directory of their own: files and directories named in settings must not depend on it."""
     for section, key in (("corpus", "training"), ("corpus", "validation"), ("encoder", "model")):
         part = table.get(section)
-        value = part.get(key) if isinstance(part, dict) else None
-        if isinstance(part, dict) and isinstance(value, str):
-            path = _expanded(value)
-            if path.exists() and is_path(value):
-                part[key] = str(path.resolve())
+        if isinstance(part, dict) and key in part:
+            part[key] = _absolute(part[key])
+    if isinstance(specs := table.get("benchmarks"), (list, tuple)):
+        table["benchmarks"] = [_absolute(spec) for spec in specs]
+
+
+def _absolute(name: Any) -> Any:
+    path = _expanded(name) if isinstance(name, str) else Path()
+    return str(path.resolve()) if isinstance(name, str) and path.exists() and is_path(name) else name
+
+
+def changed_name(name: str, overrides: Mapping[str, Any]) -> str:
+    """The name of a study with settings overridden.
+
+    Example:
+        >>> changed_name("quick", {"training.steps": 100, "benchmarks": ["data/faq.jsonl", "xquad-r"]})
+        'quick-steps=100-faq-xquad-r'
+    """
+    return "-".join([name, *(_changed(dotted, value) for dotted, value in overrides.items() if value != "")])
 
 
 def _changed(dotted: str, value: Any) -> str:

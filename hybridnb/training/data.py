@@ -106,17 +106,25 @@ def validation_batches(
 
     Args:
         corpus: that is held out.
-        languages: the training languages; those the corpus lacks are left out (SQuADShifts is English only).
+        languages: the training languages; those in which the corpus has no two items are left out (SQuADShifts is
+            English only).
 
     Returns:
-        "mono" and perhaps "cross".
+        "mono" and, where two of the items offer it, "cross".
 
     Raises:
         ValueError: the corpus is too small for a batch.
     """
-    present = [code for code in languages or corpus.languages if code in corpus.languages]
+    index = corpus.index
+    both = index.has_query & index.has_passage
+    counts = dict(zip(corpus.languages, both.sum(axis=0), strict=True))
+    present = [code for code in languages or corpus.languages if counts.get(code, 0) > 1]
+    columns = [corpus.languages.index(code) for code in present]
+    offers_two = index.has_query[:, columns].sum(1) * index.has_passage[:, columns].sum(1) > both[
+        :, columns
+    ].sum(1)
     kinds = {"mono": Strategy("X-X-mono")}
-    if len(present) > 1:
+    if offers_two.sum() > 1:
         kinds["cross"] = Strategy("X-Y")
     size = min(settings.validation_batch_size, settings.batch_size)
     return {
