@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from functools import cache
+
+_USUAL = re.compile("[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?")
 
 
 @cache
@@ -42,6 +45,18 @@ def canonical(code: str) -> str:
     usual = Language.make(language=language).maximize().script
     script = tag.script or Language.make(language=language, territory=tag.territory).maximize().script
     return language if script in (None, usual) else f"{language}-{script}"
+
+
+def is_code(text: str) -> bool:
+    """Whether a name is a language code in its usual spelling, and of a language that there is.
+
+    Example:
+        >>> [is_code(name) for name in ("sw", "zh-Hant", "pt-BR", "qrels", "dl", "EN")]
+        [True, True, True, False, False, False]
+    """
+    from langcodes import tag_is_valid
+
+    return _USUAL.fullmatch(text) is not None and tag_is_valid(text)
 
 
 def say_mapped(where: object, mapped: Mapping[str, str]) -> None:

@@ -119,7 +119,7 @@ def read_language(name: str, language: str, files: Sequence[Path], bad: BadRows)
 def _positives(path: Path, asked: Collection[str], bad: BadRows) -> dict[str, list[str]]:
     """Topic -> docids of the relevant passages (grade above 0)."""
     positives: dict[str, list[str]] = {}
-    for line, topic, docid, grade in qrels(path, bad):
+    for line, topic, docid, grade, _ in qrels(path, bad):
         if topic not in asked:
             bad.add(BadRow(path, line, "topic", f"{topic!r} is no topic", "add it to the topics"))
         elif grade > 0:
