@@ -147,7 +147,7 @@ Corpus = Annotated[
 ]
 Benchmarks = Annotated[
     list[str] | None,
-    typer.Option("--benchmark", metavar="NAME", help="evaluate on this instead; repeatable"),
+    typer.Option("--benchmark", metavar="NAME", help="evaluate on this instead, a name or path; repeatable"),
 ]
 Model = Annotated[str | None, typer.Option(help="fine-tune this encoder instead")]
 Settings = Annotated[
@@ -265,7 +265,8 @@ def record(
 @app.command(cls=Strict)
 def evaluate(
     benchmark: Annotated[
-        list[str], typer.Option("--benchmark", metavar="NAME", help="see `hybridnb describe`; repeatable")
+        list[str],
+        typer.Option("--benchmark", metavar="NAME", help="a name (see `describe`) or path; repeatable"),
     ],
     out: Annotated[Path, typer.Option(help="gets ranks/*.parquet and metrics.json")],
     model: Annotated[
@@ -342,38 +343,45 @@ def _check_system(
 
 @app.command(cls=Strict)
 def describe(
-    name: Annotated[str | None, typer.Argument(help="a benchmark, a corpus, or a file of one")] = None,
+    name: Annotated[str | None, typer.Argument(help="a benchmark or corpus, by name or path")] = None,
     data: Data = None,
+    show: Annotated[int, typer.Option(metavar="N", min=0, help="so many examples, too")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
     skip_bad: SkipBad = False,
 ) -> None:
     """What is in a benchmark or corpus; without a name: what there is."""
     from hybridnb import corpora
-    from hybridnb.corpora.describe import describe, to_dict
+    from hybridnb.corpora.describe import as_lines, describe, examples, to_dict
 
     if name is None:
         trained = {**corpora.TRAINING, **corpora.VALIDATION}
         for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", trained)):
             print(f"{title}:")
             for known, data_set in names.items():
-                print(f"  {known:<12} {data_set.about}")
+                print(f"  {known:<16} {data_set.about}")
         return
     options: dict[str, Any] = {"directory": data, "skip_bad": skip_bad}
     read: Any
-    if name in corpora.BENCHMARKS:  # where it is a corpus too, as cldr, the benchmark
+    if corpora.is_path(name):
+        pairs = corpora.is_pairs(corpora.existing(name, corpora.BENCHMARKS, corpora.TRAINING))
+        read = (corpora.training_corpus if pairs else corpora.load_benchmark)(name, **options)
+    elif name in corpora.BENCHMARKS:  # where it is a corpus too, as cldr, the benchmark
         read = corpora.load_benchmark(name, **options)
     elif name in corpora.VALIDATION and name not in corpora.TRAINING:
         read = corpora.validation_corpus(name, **options)
-    elif name in corpora.TRAINING or corpora.is_path(name):
+    elif name in corpora.TRAINING:
         read = corpora.training_corpus(name, **options)
     else:
         read = corpora.data_set(name)  # which says what there is
-    values = to_dict(read)
+    values, shown = to_dict(read), examples(read, show)
     if as_json:
-        print(json.dumps(values, ensure_ascii=False, indent=1))
+        more = {"examples": shown} if show else {}
+        print(json.dumps({**values, **more}, ensure_ascii=False, indent=1))
         return
     print(f"{values['name']} ({values['kind']}), sha256 {values['sha256']}\n")
     print(describe(read).round(1).to_string())
+    for example in shown:
+        print("", *as_lines(example), sep="\n")
 
 
 @app.command(cls=Strict)

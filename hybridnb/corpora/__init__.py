@@ -13,10 +13,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from hybridnb.corpora import sets
+from hybridnb.corpora import captions, folder, pairs, sets
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.catalogue import BENCHMARKS, TRAINING, VALIDATION, DataSet
-from hybridnb.corpora.columns import TABLES
+from hybridnb.corpora.columns import TABLES, is_table
+from hybridnb.corpora.lines import first_fields
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.corpora.source import Source, content_digests, content_sha256_of_path
 from hybridnb.files import sha256_of
@@ -31,19 +32,20 @@ __all__ = ["BENCHMARKS", "TRAINING", "VALIDATION", "benchmark_name", "content_sh
 __all__ += ["source_of", "training_corpus", "validation_corpus"]
 
 
-def load_benchmark(name: str, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
-    """The benchmark of a name out of `BENCHMARKS`.
+def load_benchmark(spec: str | Path, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
+    """The benchmark of a name out of `BENCHMARKS`, or one's own.
 
     Args:
-        name: Of the benchmark.
-        directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
-        reading: Options of its own reader, such as `skip_bad`.
+        spec: The name; or the path of a folder (see `folder`), of a file of captions in XM3600's layout, or of
+            parallel pairs as `training_corpus` takes them: the passage of an item answers its query.
+        directory: Where to look for a named one before HYBRIDNB_DATA, the cache and the public home.
+        reading: Options of its own reader, such as `skip_bad`, and of a folder `threshold`.
 
     Returns:
         Its queries, candidates and relevance.
 
     Raises:
-        ValueError: An unknown name (the nearest is told), an option it does not take, or a bad row.
+        ValueError: An unknown name (the nearest is told) or layout, an option it does not take, or a bad row.
         MissingData: It is nowhere and cannot be fetched.
 
     Example:
@@ -51,13 +53,27 @@ def load_benchmark(name: str, *, directory: str | Path | None = None, **reading:
         >>> len(benchmark.languages), benchmark.queries["en"].texts[0]
         (11, 'Which currency is legal tender in Antigua & Barbuda?')
     """
-    if is_path(name):
-        from hybridnb.corpora.jsonl import read_jsonl
-        from hybridnb.corpora.pairs import benchmark_of
+    if not is_path(spec):
+        known = BENCHMARKS[str(spec)]
+        return known.load(directory, **_options(str(spec), known, reading))
+    path, name = existing(spec, BENCHMARKS), benchmark_name(spec)
+    if is_pairs(path):
+        fields = first_fields(path) if path.name.endswith(JSONL) else set()
+        if fields and fields.isdisjoint("qp"):
+            raise ValueError(
+                f"{path}: no benchmark, its rows have {', '.join(sorted(fields))}; {folder.LAYOUTS}"
+            )
+        return pairs.benchmark_of(name, training_corpus(path, **reading).items)
+    if path.is_dir():
+        return folder.read_folder(path, name, **reading)
+    return captions.read_benchmark(path, name, **reading)
 
-        return benchmark_of(benchmark_name(name), read_jsonl(_existing(name), **reading).items)
-    known = BENCHMARKS[name]
-    return known.load(directory, **_options(name, known, reading))
+
+def is_pairs(path: Path) -> bool:
+    """Whether a path is that of parallel pairs, which can be trained on; else it is that of a benchmark alone."""
+    if path.is_dir():
+        return not folder.is_benchmark(path) and is_table(path)
+    return not (path.name.endswith(JSONL) and captions.KEY in first_fields(path))
 
 
 def benchmark_name(spec: str | Path) -> str:
@@ -66,8 +82,8 @@ def benchmark_name(spec: str | Path) -> str:
     Nothing is read: there may be no such benchmark.
 
     Args:
-        spec: A registered name, which is itself, or a path, which is its last part without .jsonl or .jsonl.gz, with
-            "_" for what a file name had better not hold.
+        spec: A registered name, which is itself, or a path, which is its last part without .jsonl or another ending
+            of a file of pairs, with "_" for what a file name had better not hold.
 
     Example:
         >>> benchmark_name("xquad-r"), benchmark_name("my/data/faq 2.jsonl.gz"), benchmark_name("../beir/")
@@ -75,7 +91,9 @@ def benchmark_name(spec: str | Path) -> str:
     """
     if spec in BENCHMARKS:
         return str(spec)
-    name = Path(os.path.normpath(Path.cwd() / spec)).name.removesuffix(".gz").removesuffix(".jsonl")
+    name = Path(os.path.normpath(Path.cwd() / spec)).name
+    for ending in (*JSONL, *TABLES):
+        name = name.removesuffix(ending)
     return "".join(c if c.isalnum() or c in "=._-" else "_" for c in name)
 
 
@@ -147,7 +165,7 @@ def content_sha256(name: str | Path, directory: str | Path | None = None) -> str
         FileNotFoundError: No such file.
     """
     if is_path(name):
-        return content_sha256_of_path(_existing(name))
+        return content_sha256_of_path(existing(name, TRAINING, VALIDATION))
     known = data_set(str(name))
     if known.source is not None:
         return sha256_of(content_digests(known.source, directory))
@@ -167,9 +185,9 @@ def _corpus(
         from hybridnb.corpora.columns import read_table
         from hybridnb.corpora.jsonl import read_jsonl
 
-        path = _existing(name)
-        is_table = path.is_dir() or path.name.endswith(TABLES)
-        corpus = read_table(path, **reading) if is_table else read_jsonl(path, **reading)
+        path = existing(name, TRAINING, VALIDATION)
+        tabled = path.is_dir() or path.name.endswith(TABLES)
+        corpus = read_table(path, **reading) if tabled else read_jsonl(path, **reading)
     else:
         known = registry[str(name)]
         if languages is not None and "languages" in inspect.signature(known.load).parameters:
@@ -215,8 +233,9 @@ def is_path(name: str | Path) -> bool:
     return not registered and bool(name) and Path(name).is_dir()
 
 
-def _existing(path: str | Path) -> Path:
+def existing(path: str | Path, *named: Registry[Any]) -> Path:
+    """The path. FileNotFoundError: there is nothing; the names of the registries are told."""
     if not Path(path).exists():
-        known = ", ".join(dict.fromkeys([*TRAINING, *VALIDATION]))
-        raise FileNotFoundError(f"{path}: no such file; give a file of pairs or one of {known}")
+        known = ", ".join(dict.fromkeys(name for registry in named for name in registry))
+        raise FileNotFoundError(f"{path}: no such file; give one, a folder, or one of {known}")
     return Path(path)

@@ -19,6 +19,9 @@ from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.lines import BadRow, BadRows, check_text, json_lines
 
+KEY = "image/key"
+"""The field that the rows of no other layout have."""
+
 Captions = dict[str, dict[str, list[str]]]
 """Image -> language -> its captions."""
 
@@ -42,12 +45,12 @@ def read_captions(
         if images is not None and len(captions) == images:
             break
         try:
-            if "image/key" not in row:
-                raise BadRow(path, line, "image/key", "missing", "give every row the key of its image")
-            image = check_text(row["image/key"], path, line, "image/key")
+            if KEY not in row:
+                raise BadRow(path, line, KEY, "missing", "give every row the key of its image")
+            image = check_text(row[KEY], path, line, KEY)
             if image in captions:
                 problem = f"{image!r} is there already"
-                raise BadRow(path, line, "image/key", problem, "give every image one row")
+                raise BadRow(path, line, KEY, problem, "give every image one row")
             captions[image] = _of_image(row, languages, path, line)
         except BadRow as error:
             bad.add(error)
@@ -57,6 +60,14 @@ def read_captions(
         if not any(language in of_image for of_image in captions.values()):
             raise BadRow(path, None, language, "no image has captions in it", "leave it out of `languages`")
     return captions
+
+
+def read_benchmark(path: Path, name: str, *, skip_bad: bool = False) -> Benchmark:
+    """The benchmark of all captions of a file; see `read_captions` for the errors."""
+    bad = BadRows(skip=skip_bad)
+    captions = read_captions(path, bad)
+    bad.warn()
+    return benchmark_of(name, captions)
 
 
 def benchmark_of(name: str, captions: Captions) -> Benchmark:

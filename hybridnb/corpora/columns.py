@@ -34,6 +34,12 @@ SIDES = {"query": "q", "passage": "p"}
 Cells = dict[str, Any]
 
 
+def is_table(folder: Path) -> bool:
+    """Whether a directory is one of `datasets` or of Parquet files."""
+    marks = (folder / "dataset_dict.json", folder / "state.json")
+    return any(mark.is_file() for mark in marks) or any(folder.rglob("*.parquet"))
+
+
 def read_table(path: str | Path, *, skip_bad: bool = False, context: Context = "never") -> ParallelCorpus:
     """The corpus of a table, as the module says.
 
@@ -187,7 +193,7 @@ def _arrow_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, Cells]]]:
         splits = sorted(part.name for part in path.iterdir() if part.is_dir())
         raise ValueError(f"{path} has the splits {', '.join(splits)}: name one of them, {path / splits[0]}")
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files and not (path / "state.json").is_file():
+    if path.is_dir() and not is_table(path):
         raise ValueError(f"{path} is no directory of `Dataset.save_to_disk` and has no Parquet files")
     try:
         tables = [parquet.read_table(file) for file in files] or [datasets.load_from_disk(str(path)).data]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.tables import Texts
 
 Row = dict[str, float | int]
 
@@ -36,7 +37,8 @@ def describe(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
         relevant candidates of a query, in all languages), query_characters, candidate_characters.
         Of a corpus: items (with any text in the language), queries, passages, query_characters,
         passage_characters.
-        Lengths of more than 100,000 texts are those of 100,000 evenly spaced ones. A mean of nothing is NaN.
+        Lengths of more than 100,000 texts in memory are those of 100,000 evenly spaced ones. A mean of nothing is
+        NaN.
     """
     rows = _of_benchmark(data) if isinstance(data, Benchmark) else _of_corpus(data)
     total: Row = {}
@@ -145,6 +147,67 @@ def to_dict(data: Benchmark | ParallelCorpus) -> dict[str, Any]:
     return result
 
 
+def examples(data: Benchmark | ParallelCorpus, number: int) -> list[dict[str, Any]]:
+    """So many evenly spaced queries with what answers them, for JSON.
+
+    Args:
+        data: A benchmark or a corpus.
+        number: How many, or all where there are fewer.
+
+    Returns:
+        Each with its id, query (language -> text) and relevant (language -> candidate id -> text; of a corpus,
+        whose passages have no ids, the item's).
+
+    Example:
+        >>> benchmark = Benchmark("toy", {"en": Queries(["q"], ["Who?"])}, {"en": ["He.", "She."]}, {"q": {"en": [1]}})
+        >>> examples(benchmark, 1)
+        [{'id': 'q', 'query': {'en': 'Who?'}, 'relevant': {'en': {'1': 'She.'}}}]
+    """
+    if isinstance(data, ParallelCorpus):
+        items = [data[position] for position in _spaced(len(data), number)]
+        return [
+            {
+                "id": item.id,
+                "query": dict(item.queries),
+                "relevant": {language: {item.id: text} for language, text in item.passages.items()},
+            }
+            for item in items
+        ]
+    asked: dict[str, dict[str, str]] = {}
+    for language, queries in sorted(data.queries.items()):
+        for query_id, text in zip(queries.ids, queries.texts, strict=True):
+            asked.setdefault(query_id, {})[language] = text
+    ids = list(asked)
+    return [
+        {
+            "id": ids[position],
+            "query": asked[ids[position]],
+            "relevant": {
+                language: {
+                    data.candidate_id(language, row): data.candidates[language][row] for row in sorted(rows)
+                }
+                for language, rows in sorted(data.relevance[ids[position]].items())
+            },
+        }
+        for position in _spaced(len(ids), number)
+    ]
+
+
+def as_lines(example: dict[str, Any]) -> list[str]:
+    """An example for the screen: a line a text, cut to what fits."""
+    lines = [f"query {example['id']}"]
+    lines += [f"  {language:<7} {_cut(text)}" for language, text in example["query"].items()]
+    lines.append("is answered by")
+    for language, texts in example["relevant"].items():
+        lines += [f"  {language:<7} {name}  {_cut(text)}" for name, text in texts.items()]
+    return lines
+
+
+def _cut(text: str, characters: int = 90) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= characters else f"{line[:characters].rstrip()} ..."
+
+
 def _of_benchmark(benchmark: Benchmark) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for language in benchmark.languages:
@@ -180,12 +243,14 @@ def _of_corpus(corpus: ParallelCorpus) -> dict[str, Row]:
     }
 
 
-def _spaced(size: int) -> list[int]:
-    """All positions, or MOST evenly spaced ones."""
-    return list(range(size)) if size <= MOST else np.linspace(0, size - 1, MOST, dtype=np.int64).tolist()
+def _spaced(size: int, most: int = MOST) -> list[int]:
+    """All positions, or so many evenly spaced ones."""
+    return list(range(size)) if size <= most else np.linspace(0, size - 1, most, dtype=np.int64).tolist()
 
 
 def _characters(texts: Sequence[str]) -> float:
+    if isinstance(texts, Texts):  # which knows
+        return texts.characters / len(texts)
     return _mean([len(texts[position]) for position in _spaced(len(texts))])
 
 

@@ -92,9 +92,30 @@ def read_folder(folder: Path, name: str, *, skip_bad: bool = False, threshold: f
         BadRow: The first bad row (a ValueError), which a judgement of what is not there is too.
         ValueError: The folder has none of the layouts, or lacks a part of it.
     """
-    bad = BadRows(skip=skip_bad)
     mapped: dict[str, str] = {}
     parts = _parts(folder, mapped)
+    benchmark = read_parts(parts, folder, name, mapped, skip_bad=skip_bad, threshold=threshold)
+    say_mapped(folder, mapped)
+    return benchmark
+
+
+def read_parts(
+    parts: Sequence[Part],
+    folder: Path,
+    name: str,
+    mapped: dict[str, str],
+    *,
+    skip_bad: bool = False,
+    threshold: float = 1,
+) -> Benchmark:
+    """The benchmark of parts that are known; the other arguments as of `read_folder`.
+
+    Args:
+        parts: All that it is made of.
+        folder: What messages name.
+        mapped: Gets code -> canonical code of rows that say their language.
+    """
+    bad = BadRows(skip=skip_bad)
     asked: dict[str, dict[str, Query]] = {}
     for part in parts:
         for language, query_id, query in _queries(part, mapped, bad):
@@ -117,7 +138,6 @@ def read_folder(folder: Path, name: str, *, skip_bad: bool = False, threshold: f
         texts |= found
         _judge(part, known, found, relevance, bad)
     bad.warn()
-    say_mapped(folder, mapped)
     relevance.say_grades(folder)
     return _benchmark(name, folder, asked, texts, relevance)
 
@@ -171,11 +191,11 @@ def _parts(folder: Path, mapped: dict[str, str]) -> list[Part]:
         raise ValueError(f"{folder}: no benchmark in it; {LAYOUTS}")
     parts = []
     for place in places:
-        judged = _named(place / "qrels", ("",)) or _named(place, JUDGED)
-        queries, judgements = _of_split(_named(place, QUERIES)), _of_split(judged)
         candidates = _named(place, CANDIDATES)
         if not candidates:
             raise ValueError(f"{place}: no file corpus* or docs* in it; {LAYOUTS}")
+        judged = _named(place / "qrels", ("",)) or _named(place, JUDGED)
+        queries, judgements = _of_split(_named(place, QUERIES)), _of_split(judged)
         language = _language(place, queries, judgements)
         if language is not None:
             mapped[language] = canonical(language)
@@ -220,8 +240,10 @@ def _of_split(files: Sequence[Path]) -> Path | None:
         named = [path for path in files if split in re.split(r"[._-]", path.name)]
         if len(named) == 1:
             return named[0]
-    names = ", ".join(path.name for path in files)
-    raise ValueError(f"{files[0].parent}: which of {names} is to be read? name one test or dev, or keep one")
+    raise ValueError(
+        f"{files[0].parent}: which of {files[0].name}, {files[1].name}, ... ({len(files)}) is to be read? name one "
+        "test or dev, or keep one"
+    )
 
 
 def _language(place: Path, *files: Path | None) -> str | None:

@@ -182,6 +182,11 @@ def json_lines(path: str | Path, bad: BadRows = RAISE) -> Iterator[tuple[int, di
             yield number, row
 
 
+def first_fields(path: Path) -> set[str]:
+    """The fields of the first sound row of a JSONL file; none where there is no such row."""
+    return next((set(row) for _, row in json_lines(path, BadRows(skip=True))), set())
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):

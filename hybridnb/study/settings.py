@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hybridnb.corpora import BENCHMARKS, is_path
+from hybridnb.corpora import BENCHMARKS, benchmark_name, is_path
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.encoders.settings import EncoderSettings
@@ -37,10 +37,14 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _known(benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-    """ValueError: there is no benchmark of a name; it must not be wrong only after the training."""
+    """ValueError: there is no such benchmark, or two have one name; it must not be wrong only after the training."""
+    spec_of: dict[str, str] = {}
     for spec in benchmarks:
         if not is_path(spec):
             BENCHMARKS[spec]
+        name = benchmark_name(spec)
+        if (other := spec_of.setdefault(name, spec)) != spec:
+            raise ValueError(f"benchmarks: {other} and {spec} are both named {name}; rename one of them")
     return _once(benchmarks)
 
 
@@ -217,13 +221,18 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
         part = table.get(section)
         if isinstance(part, dict) and key in part:
             part[key] = _absolute(part[key])
-    if isinstance(specs := table.get("benchmarks"), (list, tuple)):
-        table["benchmarks"] = [_absolute(spec) for spec in specs]
+    sweeps = table.get("sweeps")
+    for part in (table, *(sweeps if isinstance(sweeps, list) else ())):
+        if isinstance(part, dict) and isinstance(part.get("benchmarks"), (list, tuple)):
+            part["benchmarks"] = [_absolute(spec) for spec in part["benchmarks"]]
 
 
-def _absolute(name: Any) -> Any:
-    path = _expanded(name) if isinstance(name, str) else Path()
-    return str(path.resolve()) if isinstance(name, str) and path.exists() and is_path(name) else name
+def _absolute(value: Any) -> Any:
+    """The absolute path of what is there by this path; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    path = _expanded(value)
+    return str(path.absolute()) if path.exists() and is_path(value) else value
 
 
 def changed_name(name: str, overrides: Mapping[str, Any]) -> str:

@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.corpora.captions import benchmark_of, read_captions
+from hybridnb.corpora.captions import read_benchmark
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
-from hybridnb.corpora.lines import BadRows
 from hybridnb.corpora.source import RemoteFile, Source, locate
 
 SOURCES = {
@@ -63,10 +62,7 @@ def load_benchmark(name: str, directory: str | Path | None = None, *, skip_bad: 
         BadRow: The first bad row (a ValueError).
     """
     (path,) = locate(SOURCES[name], directory)
-    bad = BadRows(skip=skip_bad)
-    captions = read_captions(path, bad)
-    bad.warn()
-    return benchmark_of(name, captions)
+    return read_benchmark(path, name, skip_bad=skip_bad)
 
 
 for _name, _about in ABOUT.items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -73,22 +73,8 @@ def load_benchmark(
             evaluation leaves such out; dev has none).
         ValueError: A relevant passage that is not in the collection, with or without skip_bad.
     """
+    topics_path, qrels_path, *shards = locate(source(language), directory)
     bad = BadRows(skip=skip_bad)
-    benchmark = read_language(f"miracl-{language}", language, locate(source(language), directory), bad)
-    bad.warn()
-    return benchmark
-
-
-def read_language(name: str, language: str, files: Sequence[Path], bad: BadRows) -> Benchmark:
-    """The benchmark of one language's topics, qrels and passages, in this order.
-
-    Args:
-        name: Of the benchmark.
-        language: Its code.
-        files: The topics, the qrels, then the files of passages.
-        bad: Gets the bad rows.
-    """
-    topics_path, qrels_path, *shards = files
     asked = topics(topics_path, bad)
     judged = _positives(qrels_path, asked, bad)
     for topic, (line, _) in asked.items():
@@ -97,6 +83,7 @@ def read_language(name: str, language: str, files: Sequence[Path], bad: BadRows)
             bad.add(BadRow(topics_path, line, "id", problem, "judge it or remove it"))
     read = functools.partial(passages, language)
     texts = texts_by_language(f"passages in {language}", shards, read, bad).get(language)
+    bad.warn()
     row_of = texts.rows({docid for docids in judged.values() for docid in docids}) if texts else {}
     if missing := sorted({d for docids in judged.values() for d in docids} - row_of.keys()):
         raise ValueError(
@@ -112,7 +99,11 @@ def read_language(name: str, language: str, files: Sequence[Path], bad: BadRows)
     }
     queries = Queries(list(questions), list(questions.values()))
     return Benchmark(
-        name, {language: queries}, {language: texts}, relevance, candidate_ids={language: texts.ids}
+        f"miracl-{language}",
+        {language: queries},
+        {language: texts},
+        relevance,
+        candidate_ids={language: texts.ids},
     )
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
-from hybridnb.corpora.lines import BadRows
-from hybridnb.corpora.sets.miracl import read_language
+from hybridnb.corpora.folder import Part, read_parts
 from hybridnb.corpora.source import RemoteFile, Source, locate
 
 LANGUAGES = (
@@ -71,18 +70,13 @@ def load_benchmark(
         BadRow: The first bad row (a ValueError).
     """
     files = locate(source(name, *languages), directory)
-    bad = BadRows(skip=skip_bad)
     parts = [
-        read_language(name, language, files[3 * n : 3 * n + 3], bad) for n, language in enumerate(languages)
+        Part(language, topics, (passages,), judgements)
+        for language, topics, judgements, passages in zip(
+            languages, files[::3], files[1::3], files[2::3], strict=True
+        )
     ]
-    bad.warn()
-    return Benchmark(
-        name,
-        {language: queries for part in parts for language, queries in part.queries.items()},
-        {language: texts for part in parts for language, texts in part.candidates.items()},
-        {query_id: rows for part in parts for query_id, rows in part.relevance.items()},
-        candidate_ids={language: ids for part in parts for language, ids in part.candidate_ids.items()},
-    )
+    return read_parts(parts, files[0].parents[1], name, {}, skip_bad=skip_bad)
 
 
 def _register(name: str, about: str, *languages: str) -> None:
