@@ -410,7 +410,7 @@ def _study(
     skip_bad: bool = False,
 ) -> Study:
     """The study that is meant; on one's own data, what there is to say of it is said."""
-    from hybridnb.corpora import is_path
+    from hybridnb.corpora import BENCHMARKS, existing, is_path
     from hybridnb.study.settings import BUILT_IN, Study
 
     overrides: dict[str, Any] = {}
@@ -439,7 +439,10 @@ def _study(
     if "corpus.training" in overrides:
         # validation goes with the corpus: a share of its documents, unless another is named
         overrides.setdefault("corpus.validation", "")
-    return Study.load(study, overrides)
+    chosen = Study.load(study, overrides)
+    for spec in filter(is_path, chosen.benchmarks):
+        existing(spec, BENCHMARKS)  # a missing one is an error before anything is done
+    return chosen
 
 
 def _value(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
@@ -37,7 +38,9 @@ class Registry(Mapping[str, Entry]):
             return self._entries[name]
         near = difflib.get_close_matches(name, self._entries, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no {self.kind} is named {name!r}.{hint} Known: {', '.join(self._entries)}")
+        more = f" ... ({len(self)} in all)"
+        known = textwrap.shorten(", ".join(self._entries), 200, placeholder=more, break_on_hyphens=False)
+        raise ValueError(f"no {self.kind} is named {name!r}.{hint} Known: {known}")
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

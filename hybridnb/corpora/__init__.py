@@ -9,6 +9,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import textwrap
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -237,5 +238,6 @@ def existing(path: str | Path, *named: Registry[Any]) -> Path:
     """The path. FileNotFoundError: there is nothing; the names of the registries are told."""
     if not Path(path).exists():
         known = ", ".join(dict.fromkeys(name for registry in named for name in registry))
-        raise FileNotFoundError(f"{path}: no such file; give one, a folder, or one of {known}")
+        known = textwrap.shorten(known, 200, placeholder=" ...", break_on_hyphens=False)
+        raise FileNotFoundError(f"{path}: no such file; give a file or folder, or one of {known}")
     return Path(path)

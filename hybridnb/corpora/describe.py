@@ -243,8 +243,9 @@ def _of_corpus(corpus: ParallelCorpus) -> dict[str, Row]:
     }
 
 
-def _spaced(size: int, most: int = MOST) -> list[int]:
-    """All positions, or so many evenly spaced ones."""
+def _spaced(size: int, most: int | None = None) -> list[int]:
+    """All positions, or so many evenly spaced ones (MOST)."""
+    most = MOST if most is None else most
     return list(range(size)) if size <= most else np.linspace(0, size - 1, most, dtype=np.int64).tolist()
 
 

@@ -22,7 +22,7 @@ WRONG: dict[str, list[Any]] = {
     "title": [3, None, [], {}],
     "strategies": [[], "X-Y", [3], [None], ["XY"], ["hybrid"], ["hybrid(2)"], ["hybrid(x)"], ["hybrid(nan)"], [""], {}],
     "seeds": [[], 0, [-1], [0.5], ["0"], [True], [None], [2**32], "0"],
-    "benchmarks": [[], "ntrex", ["xquadr"], [3], [""], ["../x"]],
+    "benchmarks": [[], "ntrex", ["xquadr"], [3], [""], ["a/x", "b/x"]],
     "languages": ["de", [3], [None], 3],
     "baseline": [1, "true", None, []],
     "part": ["a/b", 3, "..\n"],
