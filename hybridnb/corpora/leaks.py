@@ -14,6 +14,9 @@ A near pair is worth reading before it is called a leak: in corpora made from te
 share their phrasing, and most test texts have a near one.
 
 A sentence of a training passage counts as a passage of its own: LAReQA's candidates are single sentences.
+
+Of candidates that are read from disk, a whole Wikipedia say, only those that are relevant to a query are sought: what
+else is in the pool tells nobody an answer.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -33,6 +37,7 @@ from numpy.typing import NDArray
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.corpora.scripts import UNSPACED
+from hybridnb.corpora.tables import Texts
 from hybridnb.progress import progress
 
 Part = Literal["query", "passage"]
@@ -57,7 +62,7 @@ _SENTENCE_END = regex.compile(r"(?<=[.!?;:…])\s+|(?<=[。！？；।॥])|\n+
 def leaks(corpus: ParallelCorpus, benchmark: Benchmark, *, threshold: float = 0.7) -> pd.DataFrame:
     """Every pair of a corpus text and a benchmark text of the same language that are (nearly) equal.
 
-    The benchmark is held in memory (about 8 KB a text), the corpus is read once.
+    The texts of the benchmark are held in memory (about 8 KB each), the corpus is read once.
 
     Args:
         corpus: What was trained on.
@@ -66,7 +71,7 @@ def leaks(corpus: ParallelCorpus, benchmark: Benchmark, *, threshold: float = 0.
 
     Returns:
         part (query, or passage: the benchmark's candidates), language, kind (exact: equal once normalised;
-        near), item_id, benchmark_id (query id, or row of the candidate), item_text (the passage, or the
+        near), item_id, benchmark_id (query id, or that of the candidate), item_text (the passage, or the
         sentence of it), benchmark_text, similarity. Of a passage and its sentences only the most similar is
         kept. Most similar first.
     """
@@ -194,12 +199,22 @@ class _Texts:
 
 
 def _benchmark_texts(benchmark: Benchmark, part: Part) -> dict[str, tuple[Sequence[str], Sequence[str]]]:
-    """Language -> (ids, texts) of the queries, or (rows, texts) of the candidates."""
+    """Language -> (ids, texts) of the queries, or of the candidates."""
     if part == "query":
         return {language: (queries.ids, queries.texts) for language, queries in benchmark.queries.items()}
+    rows: dict[str, Sequence[int]] = {
+        language: range(len(texts)) for language, texts in benchmark.candidates.items()
+    }
+    for language, texts in benchmark.candidates.items():
+        if isinstance(texts, Texts):
+            answers = (of_query.get(language, ()) for of_query in benchmark.relevance.values())
+            rows[language] = sorted(set(chain.from_iterable(answers)))
     return {
-        language: ([str(row) for row in range(len(texts))], texts)
-        for language, texts in benchmark.candidates.items()
+        language: (
+            [benchmark.candidate_id(language, row) for row in of_language],
+            [benchmark.candidates[language][row] for row in of_language],
+        )
+        for language, of_language in rows.items()
     }
 
 
