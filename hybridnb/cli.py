@@ -282,7 +282,24 @@ def evaluate(
             help="instead of a model: .npz or .safetensors with queries/LANGUAGE and candidates/LANGUAGE",
         ),
     ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="instead of a model: TREC runs (query Q0 candidate rank score tag); repeatable",
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["monolingual", "crosslingual", "multilingual"] | None,
+        typer.Option(help="of the runs; else found from the languages of their candidates"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="what results call it")] = None,
+    trec: Annotated[bool, typer.Option("--trec", help="also write TREC runs and qrels, to OUT/trec")] = False,
+    trec_depth: Annotated[int, typer.Option(metavar="N", help="candidates of each query in them")] = 100,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="cut the benchmarks to these languages; repeatable"),
+    ] = None,
     data: Data = None,
     pooling: Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")] = None,
     query_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
@@ -296,7 +313,7 @@ def evaluate(
     ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Evaluate a system on benchmarks: a model, BM25, vectors of your own."""
+    """Evaluate a system on benchmarks: a model, BM25, or vectors or TREC runs of your own."""
     from hybridnb import corpora
     from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
@@ -311,30 +328,37 @@ def evaluate(
         "revision": revision,
         "precision": precision,
     }
-    _check_system(model, vectors, benchmark, conventions)
+    _check_system(model, vectors, run, benchmark, conventions)
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(spec, directory=data, skip_bad=skip_bad) for spec in benchmark]
+    if language:
+        benchmarks = [loaded.in_languages(language) for loaded in benchmarks]
     from hybridnb.encoders.foreign import load_encoder
     from hybridnb.study import evaluation
 
-    system: Any = vectors or model
-    if vectors is None and model not in (None, "bm25"):
+    system: Any = vectors or run or model
+    if model not in (None, "bm25"):
         system = load_encoder(str(model), name=name, **conventions)
+    options: dict[str, Any] = {"name": name, "task": task, "trec": trec_depth if trec else None}
     for loaded in benchmarks:
-        evaluation.evaluate(system, loaded, out, name=name, cache=cache_directory() / "embeddings")
+        evaluation.evaluate(system, loaded, out, **options, cache=cache_directory() / "embeddings")
     known = read_metrics(out)
     print(headline_table({loaded.name: known[loaded.name] for loaded in benchmarks}).to_string())
     print(f"\nranks and metrics: {out}")
 
 
 def _check_system(
-    model: str | None, vectors: Path | None, benchmarks: Sequence[str], conventions: Mapping[str, Any]
+    model: str | None,
+    vectors: Path | None,
+    runs: Sequence[Path] | None,
+    benchmarks: Sequence[str],
+    conventions: Mapping[str, Any],
 ) -> None:
     """ValueError: not just one system is given, or something is asked of it that it does not have."""
-    if (model is None) == (vectors is None):
-        raise ValueError("give either a MODEL, or --vectors FILE")
-    if vectors is not None and len(benchmarks) > 1:
-        raise ValueError("--vectors FILE holds the vectors of one benchmark: give one --benchmark")
+    if sum(map(bool, (model, vectors, runs))) != 1:
+        raise ValueError("give one of MODEL, --vectors FILE and --run FILE")
+    if model is None and len(benchmarks) > 1:
+        raise ValueError("--vectors and --run FILE hold the results of one benchmark: give one --benchmark")
     if model in (None, "bm25"):
         for option, value in conventions.items():
             if value is not None:

@@ -15,6 +15,8 @@ settings.load_profile("fixed")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# ranx, which is asked for a few numbers, would be compiled for minutes
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 

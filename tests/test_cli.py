@@ -304,7 +304,7 @@ def test_evaluate_vectors_and_what_only_sentence_transformers_loads(
     metrics = [(toy.parent / name / "metrics.json").read_text() for name in ("static-out", "given")]
     assert metrics[0] == metrics[1]
     for wrong, message in (
-        (["evaluate", *common, str(toy.parent / "no")], "give either a MODEL, or --vectors FILE"),
+        (["evaluate", *common, str(toy.parent / "no")], "give one of MODEL, --vectors FILE and --run FILE"),
         ([*given, "--benchmark", "mlqa-r"], "give one --benchmark"),
         ([*given, "--precision", "bfloat16"], "--precision is for a model"),
     ):
@@ -312,6 +312,24 @@ def test_evaluate_vectors_and_what_only_sentence_transformers_loads(
         assert main(wrong) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
+
+
+def test_runs_go_out_and_come_in_again(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--benchmark", "xquad-r", "--data", str(write_xquad_r(toy.parent / "data"))]
+    common += ["--language", "de", "--language", "en", "--out"]
+    out, again = toy.parent / "out", toy.parent / "again"
+    assert main(["evaluate", "bm25", *common, str(out), "--trec", "--trec-depth", "3"]) == 0
+    runs = [out / "trec" / f"xquad-r-de-en.{task}.run" for task in ("monolingual", "multilingual")]
+    capsys.readouterr()
+    given = [option for file in runs for option in ("--run", str(file))]
+    assert main(["evaluate", *given, *common, str(again), "--name", "again"]) == 0
+    captured = capsys.readouterr()
+    assert "monolingual, 48 queries (de en), depth 3" in captured.err and "xquad-r-de-en" in captured.out
+    made = [json.loads((where / "metrics.json").read_text())["xquad-r-de-en"] for where in (out, again)]
+    assert made[0]["monolingual"] == made[1]["monolingual"]
+    assert main(["evaluate", *given, *common, str(again), "--task", "crosslingual", "--name", "again"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "which is not the crosslingual task" in line
 
 
 def test_one_s_own_pairs_move_to_directories_of_their_own(

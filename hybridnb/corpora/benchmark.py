@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -139,6 +139,57 @@ class Benchmark:
         """The id of a candidate: its own, or its row number where the benchmark gives none."""
         ids = self.candidate_ids.get(language)
         return str(row) if ids is None else ids[row]
+
+    def in_languages(self, languages: Collection[str]) -> Benchmark:
+        """The benchmark cut to some of its languages: their queries and candidates, and the judgements among them.
+
+        Args:
+            languages: Which; queries that no candidate in them answers are left out.
+
+        Returns:
+            A benchmark of its own, whose name ends in the languages.
+
+        Raises:
+            ValueError: A language that it does not have, or none.
+
+        Example:
+            >>> queries = {"en": Queries(["q1", "q2"], ["Who?", "Where?"]), "de": Queries(["q1"], ["Wer?"])}
+            >>> relevance = {"q1": {"en": [0], "de": [0]}, "q2": {"de": [1]}}
+            >>> toy = Benchmark("toy", queries, {"en": ["She."], "de": ["Sie.", "Hier."]}, relevance)
+            >>> cut = toy.in_languages(["en"])
+            >>> cut.name, cut.queries["en"].ids, cut.relevance
+            ('toy-en', ['q1'], {'q1': {'en': [0]}})
+        """
+        if not languages:
+            raise ValueError(f"{self.name}: no language is named; it has {', '.join(self.languages)}")
+        if unknown := sorted(set(languages) - set(self.languages)):
+            raise ValueError(
+                f"{self.name} has no language {unknown[0]!r}; it has {', '.join(self.languages)}"
+            )
+
+        def kept(
+            judgements: Mapping[str, Mapping[str, Sequence[int]]],
+        ) -> dict[str, dict[str, Sequence[int]]]:
+            cut = {
+                query: {language: rows for language, rows in of_query.items() if language in languages}
+                for query, of_query in judgements.items()
+            }
+            return {query: of_query for query, of_query in cut.items() if of_query}
+
+        relevance, queries = kept(self.relevance), {}
+        for language, asked in self.queries.items():
+            if language in languages:
+                rows = [row for row, query in enumerate(asked.ids) if query in relevance]
+                queries[language] = Queries([asked.ids[n] for n in rows], [asked.texts[n] for n in rows])
+        asked_for = {query for of_language in queries.values() for query in of_language.ids}
+        return Benchmark(
+            f"{self.name}-{'-'.join(sorted(languages))}",
+            queries,
+            {language: texts for language, texts in self.candidates.items() if language in languages},
+            {query: of_query for query, of_query in relevance.items() if query in asked_for},
+            {query: of_query for query, of_query in kept(self.excluded).items() if query in asked_for},
+            {language: ids for language, ids in self.candidate_ids.items() if language in languages},
+        )
 
     @property
     def languages(self) -> tuple[str, ...]:

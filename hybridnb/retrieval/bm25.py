@@ -6,7 +6,8 @@ There is no cross-lingual task: two languages share hardly a term.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import bm25s
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.scripts import UNSPACED
 from hybridnb.progress import progress
-from hybridnb.retrieval.pool import Pool, Qrels
+from hybridnb.retrieval.nearest import First
+from hybridnb.retrieval.pool import Pool
 from hybridnb.retrieval.ranks_table import make_ranks
 
 # Marks belong to words: without them a Hindi or Thai word falls apart at its vowel signs.
@@ -98,39 +100,68 @@ def bm25_ranks(benchmark: Benchmark) -> pd.DataFrame:
         0   monolingual   2.0          3
         1  multilingual   2.0          3
     """
+    return bm25_table(*relevant_bm25_ranks(benchmark))
+
+
+def relevant_bm25_ranks(benchmark: Benchmark) -> tuple[Pool, NDArray[np.float64], NDArray[np.float64]]:
+    """What `bm25_ranks` makes its table of; as `ranking.relevant_ranks`."""
     pool = Pool.of(benchmark)
-    candidates = [terms(text) for code in pool.languages for text in benchmark.candidates.get(code, ())]
-    queries = [terms(text) for code in sorted(benchmark.queries) for text in benchmark.queries[code].texts]
-    relevant, excluded = _positions(pool, pool.relevant), _positions(pool, pool.excluded)
+    relevant, excluded = pool.positions(pool.relevant), pool.positions(pool.excluded)
     in_language, in_pool = np.full((2, *pool.relevant_language.shape), np.nan)
-    # (first and last position in the merged pool, queries, where their ranks go)
-    pools = [
-        (
-            start := pool.starts[n],
-            start + pool.sizes[n],
-            np.flatnonzero(pool.query_language == n),
-            in_language,
-        )
-        for n, _ in pool.with_candidates
-    ]
-    pools.append((0, len(candidates), np.arange(len(queries)), in_pool))
-    with progress(sum(len(asked) for _, _, asked, _ in pools), "BM25", "queries") as bar:
-        for first, last, asked, ranks in pools:
-            index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-            index.index(candidates[first:last], show_progress=False)
-            for query in asked:
-                answers, out = relevant[pool.query_id[query]], excluded[pool.query_id[query]]
-                here = (answers >= first) & (answers < last)
-                out = out[(out >= first) & (out < last)] - first
-                ranks[query, here] = _ranks(_scores(index, queries[query]), answers[here] - first, out)
-                bar.update()
+    for code, first, asked, scored in _scored(benchmark, pool):
+        ranks = in_pool if code < 0 else in_language
+        for query, scores in zip(asked, scored, strict=True):
+            answers, out = relevant[pool.query_id[query]], excluded[pool.query_id[query]]
+            here = (answers >= first) & (answers < first + len(scores))
+            out = out[(out >= first) & (out < first + len(scores))] - first
+            ranks[query, here] = _ranks(scores, answers[here] - first, out)
+    return pool, in_language, in_pool
+
+
+def bm25_table(pool: Pool, in_language: NDArray[np.float64], in_pool: NDArray[np.float64]) -> pd.DataFrame:
+    """`make_ranks` without the cross-lingual task."""
     table = make_ranks(pool, in_language, in_pool)
     return table[table["task"] != "crosslingual"].reset_index(drop=True)
 
 
-def _positions(pool: Pool, qrels: Qrels) -> NDArray[np.int64]:
-    """[ids, widest]: where candidates stand in the merged pool, -1 as padding."""
-    return np.where(qrels.row < 0, -1, pool.starts[qrels.language] + qrels.row)
+def bm25_first(benchmark: Benchmark, k: int) -> Iterator[First]:
+    """The first k candidates of every pool, as `nearest.first_of_pools`; those that share no term are none."""
+    pool = Pool.of(benchmark)
+    excluded = pool.positions(pool.excluded)
+    for code, first, asked, scored in _scored(benchmark, pool):
+        positions = np.full((len(asked), k), -1, dtype=np.int64)
+        kept = np.zeros((len(asked), k), dtype=np.float32)
+        for row, (query, scores) in enumerate(zip(asked, scored, strict=True)):
+            out = excluded[pool.query_id[query]]
+            scores[out[(out >= first) & (out < first + len(scores))] - first] = 0
+            found = np.argsort(-scores, kind="stable")[:k]
+            found = found[scores[found] > 0]
+            positions[row, : len(found)] = first + found
+            kept[row, : len(found)] = scores[found]
+        yield First(code, asked, positions, kept)
+
+
+def _scored(
+    benchmark: Benchmark, pool: Pool
+) -> Iterator[tuple[int, int, NDArray[np.int64], Iterator[NDArray[np.float32]]]]:
+    """Language's number or -1 for all, where it begins in the merged pool, queries, scores [candidates] of each."""
+    candidates = [terms(text) for code in pool.languages for text in benchmark.candidates.get(code, ())]
+    queries = [terms(text) for code in sorted(benchmark.queries) for text in benchmark.queries[code].texts]
+    pools = [(n, int(pool.starts[n]), int(pool.sizes[n])) for n, _ in pool.with_candidates]
+    asked = [np.flatnonzero(pool.query_language == n) for n, _, _ in pools]
+    pools.append((-1, 0, len(candidates)))
+    asked.append(np.arange(len(queries)))
+    with progress(sum(map(len, asked)), "BM25", "queries") as bar:
+        for (code, first, size), of_pool in zip(pools, asked, strict=True):
+            index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+            index.index(candidates[first : first + size], show_progress=False)
+
+            def scored(index: bm25s.BM25 = index, of_pool: NDArray[np.int64] = of_pool) -> Iterator[Any]:
+                for query in of_pool:
+                    yield _scores(index, queries[query])
+                    bar.update()
+
+            yield code, first, of_pool, scored()
 
 
 def _scores(index: bm25s.BM25, query: Sequence[str]) -> NDArray[np.float32]:

@@ -1,6 +1,9 @@
-"""The first candidates of the merged pool, by FAISS: exact, and block by block, so that the pool need not fit."""
+"""The first candidates of every pool, by FAISS: exact, and block by block, so that the pool need not fit."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -13,6 +16,22 @@ from hybridnb.retrieval.vectors import Vectors, blocks, check_shapes, query_matr
 
 BLOCK = 65_536
 """Candidates that are searched at a time."""
+
+
+@dataclass(frozen=True)
+class First:
+    """The first candidates of some queries in one pool, best first; equal scores in the order of the merged pool.
+
+    language: number of the pool's language, -1 for the merged one.
+    queries: [n], which of the pool's queries.
+    positions: [n, k], where their candidates stand in the merged pool, without what is excluded; -1 as padding.
+    scores: float32 [n, k].
+    """
+
+    language: int
+    queries: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
 
 def top_languages(
@@ -47,7 +66,7 @@ def top_languages(
         raise ValueError(f"k is {k}: give 1 or more")
     check_shapes(benchmark, query_vectors, candidate_vectors)
     pool = Pool.of(benchmark)
-    found = _first(pool, query_matrix(query_vectors, sorted(benchmark.queries)), candidate_vectors, k)
+    found = _first(pool, query_vectors, candidate_vectors, k).positions
     language = np.where(found < 0, -1, np.searchsorted(pool.starts, found, side="right") - 1)
     rows = []
     for asked in np.unique(pool.query_language):
@@ -58,17 +77,43 @@ def top_languages(
     return pd.DataFrame(rows, columns=["query_language", "candidate_language", "share"])
 
 
-def _first(pool: Pool, queries: NDArray[np.float32], candidate_vectors: Vectors, k: int) -> NDArray[np.int64]:
-    """[queries, k]: positions of the first k in the merged pool, -1 where a query's pool has fewer."""
+def first_of_pools(
+    benchmark: Benchmark, query_vectors: Vectors, candidate_vectors: Vectors, k: int
+) -> Iterator[First]:
+    """The first k candidates in every pool: of each language in turn, then of all.
+
+    Args:
+        benchmark, query_vectors, candidate_vectors: as `ranking.exact_ranks` takes them.
+        k: how many candidates.
+
+    Yields:
+        Those of every query.
+    """
+    pool = Pool.of(benchmark)
+    for code, _ in pool.with_candidates:
+        yield _first(pool, query_vectors, candidate_vectors, k, code)
+    yield _first(pool, query_vectors, candidate_vectors, k)
+
+
+def _first(
+    pool: Pool, query_vectors: Vectors, candidate_vectors: Vectors, k: int, only: int | None = None
+) -> First:
+    """The first k of the merged pool, or of one language's."""
+    queries = query_matrix(query_vectors, [pool.languages[n] for n in np.unique(pool.query_language)])
     # what is excluded of a query's pool is found with the rest, so more is looked for
-    depth = min(k + pool.excluded.row.shape[1], int(pool.sizes.sum()))
+    sizes = pool.sizes if only is None else pool.sizes[only : only + 1]
+    depth = min(k + pool.excluded.row.shape[1], int(sizes.sum()))
     heap = faiss.ResultHeap(len(queries), depth, keep_max=True)
     for code, language in pool.with_candidates:
+        if only not in (None, code):
+            continue
         for start, block in blocks(language, candidate_vectors[language], BLOCK):
             scores, rows = faiss.knn(queries, block, min(depth, len(block)), faiss.METRIC_INNER_PRODUCT)
             heap.add_result(scores, pool.starts[code] + start + rows)
     heap.finalize()
-    excluded = pool.excluded.row + np.where(pool.excluded.row < 0, 0, pool.starts[pool.excluded.language])
+    excluded = pool.positions(pool.excluded)
     is_out = (heap.I[:, :, None] == excluded[pool.query_id][:, None, :]).any(axis=2)
     order = np.lexsort((heap.I, -heap.D, is_out), axis=1)[:, :k]
-    return np.take_along_axis(np.where(is_out, -1, heap.I), order, axis=1)
+    positions = np.take_along_axis(np.where(is_out, -1, heap.I), order, axis=1)
+    scores = np.take_along_axis(heap.D, order, axis=1)
+    return First(-1 if only is None else only, np.arange(len(queries)), positions, scores)

@@ -94,6 +94,10 @@ class Pool:
         """[languages]: where each begins in the merged pool, which has them one below the other."""
         return np.cumsum(self.sizes) - self.sizes
 
+    def positions(self, qrels: Qrels) -> NDArray[np.int64]:
+        """[ids, widest]: where the candidates of each id stand in the merged pool, -1 as padding."""
+        return np.where(qrels.row < 0, -1, self.starts[qrels.language] + qrels.row)
+
     @cached_property
     def available(self) -> NDArray[np.int64]:
         """[ids, languages]: candidates of each language that are in the pool of each query id."""

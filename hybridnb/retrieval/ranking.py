@@ -68,6 +68,17 @@ def exact_ranks(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors:
         2  multilingual                de     3          3
         3  multilingual                en     2          3
     """
+    return make_ranks(*relevant_ranks(benchmark, query_vectors, candidate_vectors))
+
+
+def relevant_ranks(
+    benchmark: Benchmark, query_vectors: Vectors, candidate_vectors: Vectors
+) -> tuple[Pool, NDArray[np.int32], NDArray[np.int32]]:
+    """What `exact_ranks` makes its table of: of every entry of `pool.relevant`, for each query, the two ranks.
+
+    Returns:
+        pool, and [queries, widest] twice: the rank among the candidates of its language, and among all.
+    """
     check_shapes(benchmark, query_vectors, candidate_vectors)
     pool = Pool.of(benchmark)
     matrix = query_matrix(query_vectors, sorted(benchmark.queries))
@@ -79,7 +90,7 @@ def exact_ranks(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors:
         asked = Asked(*(torch.from_numpy(part).to(device) for part in parts))
         in_language, in_pool = _count_better(pool, candidate_vectors, relevant, asked, scores, workers)
     _count_tied_before(scores, pool.relevant_language, in_language, in_pool)
-    return make_ranks(pool, 1 + in_language, 1 + in_pool)
+    return pool, 1 + in_language, 1 + in_pool
 
 
 def _relevant_scores(
@@ -158,7 +169,7 @@ def _warn_if_collapsed(language: str, ties: NDArray[np.int64], others: int) -> N
             f"{ties.mean() / others:.0%} of the {language} candidates tie with a relevant one, on average: "
             "the encoder has collapsed there. Ties count for the relevant candidate, so these ranks look "
             "better than they are",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

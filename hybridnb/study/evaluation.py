@@ -15,13 +15,12 @@ from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import atomic, file_sha256, locked, write_json, write_text
 from hybridnb.measures.metrics_file import pack, read_metrics
 from hybridnb.retrieval.nearest import top_languages
-from hybridnb.retrieval.ranking import exact_ranks
-from hybridnb.retrieval.ranks_table import write_ranks
+from hybridnb.retrieval.ranks_table import Task, write_ranks
 from hybridnb.retrieval.vectors import Vectors
 from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
 from hybridnb.study.runs import read_evaluations
-from hybridnb.study.systems import Bm25, Encoded, as_system
+from hybridnb.study.systems import Encoded, Runs, as_system
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -31,20 +30,31 @@ FIRST = 10
 
 
 def evaluate(
-    system: Any, benchmark: Benchmark, out: str | Path, *, name: str | None = None, cache: Path | None = None
+    system: Any,
+    benchmark: Benchmark,
+    out: str | Path,
+    *,
+    name: str | None = None,
+    task: Task | None = None,
+    trec: int | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
     Args:
         system: a `DualEncoder`; the name or directory of a model (see `foreign.load_encoder`); a SentenceTransformer
             or any object with `encode(texts) -> array [texts, d]`, or `encode_query` and `encode_document`; the path
-            of vectors, .npz or .safetensors (see `given.read_vectors`); or "bm25".
+            of vectors, .npz or .safetensors (see `given.read_vectors`); a list of paths of TREC runs (see
+            `trec_read.read_runs`), whose tasks are what they hold; or "bm25".
         benchmark: the data.
         out: gets ranks/NAME.parquet (the ranks table), metrics.json (benchmark -> task -> metric -> macro-average
             over languages or pairs, and under "by_language" the same for each) and evaluations.json (what made them);
             of what has vectors also ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
         name: what results call the system; an object of the user's own needs one.
+        task: of TREC runs, where it is not to be found from them.
+        trec: also write TREC runs and qrels of so many candidates a query, out/trec/NAME.TASK.run and .qrels (see
+            `trec_write.write_trec`).
         cache: of `encode_benchmark`, for a `DualEncoder`. Without a cache vectors are kept in out/vectors until all
             is written, so that an encoding that was killed goes on.
 
@@ -56,25 +66,31 @@ def evaluate(
             on other data of the same name.
         OSError: `out` cannot be written; this is tried first.
     """
-    out, made = Path(out), as_system(system, name)
+    out, made = Path(out), as_system(system, name, task)
+    if trec is not None and trec < 1:
+        raise ValueError(f"trec is {trec}: give the number of candidates a query, 1 or more")
+    if trec is not None and isinstance(made, Runs):
+        raise ValueError(f"{made.paths[0]} is a TREC run already: leave trec out")
     entry = made.entry
     if name:
         entry["encoder"]["model"] = name
     with locked(out):
         check_results(out, entry, benchmark)
-    if isinstance(made, Bm25):
-        return keep_results(out, entry, benchmark, made.ranks(benchmark))
     for_now = out / "vectors"
     is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
-    kept = cache if cache and is_ours else for_now
-    queries, candidates = made.vectors(benchmark, kept)
-    result = keep_results(out, entry, benchmark, exact_ranks(benchmark, queries, candidates))
-    shares = top_languages(benchmark, queries, candidates, k=FIRST)
-    with locked(out):
-        with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
-            parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
-        # last: `Run.is_evaluated` looks for it
-        write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    ranked = made.rank(benchmark, cache if cache and is_ours else for_now)
+    result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table)
+    if trec and ranked.trec:
+        with locked(out):
+            ranked.trec(out / "trec", trec, entry["encoder"]["model"])
+    if ranked.vectors:
+        queries, candidates = ranked.vectors
+        shares = top_languages(benchmark, queries, candidates, k=FIRST)
+        with locked(out):
+            with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
+                parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
+            # last: `Run.is_evaluated` looks for it
+            write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
     shutil.rmtree(for_now, ignore_errors=True)
     return result
 

@@ -53,3 +53,28 @@ def test_hash_is_of_every_part_but_the_name() -> None:
         make(excluded={"a": {"en": [2]}}),
     ]
     assert len({before, *(benchmark.sha256 for benchmark in changed)}) == 5
+
+
+def test_a_benchmark_cut_to_languages_holds_what_is_in_them() -> None:
+    benchmark = Benchmark(
+        "toy",
+        {
+            "de": Queries(["1", "2"], ["a", "b"]),
+            "en": Queries(["1", "3"], ["c", "d"]),
+            "fr": Queries(["1"], ["e"]),
+        },
+        {"de": ["x", "y"], "en": ["z"], "fr": ["u", "v"]},
+        {"1": {"de": [0], "fr": [1]}, "2": {"fr": [0]}, "3": {"en": [0]}},
+        excluded={"1": {"de": [1], "fr": [0]}, "2": {"fr": [1]}},
+        candidate_ids={"de": ["d1", "d2"], "fr": ["f1", "f2"]},
+    )
+    cut = benchmark.in_languages(["en", "de"])
+    assert (cut.name, cut.languages) == ("toy-de-en", ("de", "en"))
+    assert {code: list(q.ids) for code, q in cut.queries.items()} == {"de": ["1"], "en": ["1", "3"]}
+    assert cut.relevance == {"1": {"de": [0]}, "3": {"en": [0]}} and cut.excluded == {"1": {"de": [1]}}
+    assert cut.candidate_id("de", 1) == "d2" and cut.candidates["en"] == ["z"]
+    assert benchmark.in_languages(benchmark.languages).relevance == benchmark.relevance
+    with pytest.raises(ValueError, match="toy has no language 'el'; it has de, en, fr"):
+        benchmark.in_languages(["de", "el"])
+    with pytest.raises(ValueError, match="no language is named"):
+        benchmark.in_languages([])

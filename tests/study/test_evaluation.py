@@ -168,7 +168,7 @@ def test_a_killed_evaluation_encodes_nothing_twice(
 
     encoder = toy_encoder()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("hybridnb.study.evaluation.exact_ranks", killed)
+        patch.setattr("hybridnb.study.systems.relevant_ranks", killed)
         evaluate(encoder, TOY_BENCHMARK, tmp_path)
     monkeypatch.setattr(encoder, "encode", lambda *_, **__: pytest.fail("encoded again"))
     assert evaluate(encoder, TOY_BENCHMARK, tmp_path) == evaluated[1]
