@@ -22,6 +22,8 @@ from hybridnb.study.settings import NOT_TRAINED
 
 COLOURS = sns.color_palette("colorblind")
 GREY = (0.6, 0.6, 0.6)
+FEW = 18
+"""Languages up to which cells hold numbers and labels stand upright."""
 
 
 def style() -> None:
@@ -175,8 +177,8 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _panels(count: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of this size: up to three in a row, more in rows of two."""
-    columns = count if count <= 3 else 2
+    """A figure of panels of this size: up to three in a row, more or wider ones in rows of two."""
+    columns = count if count <= (3 if width < 6 else 2) else 2
     rows = -(-count // columns)
     figure, grid = plt.subplots(
         rows,
@@ -201,17 +203,22 @@ def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> F
     """Query language x candidate language, values from 0 to 100; one panel a strategy, one colour bar."""
     if not tables:
         return nothing(f"{label}: there are no such pairs of languages.")
-    figure, panels = _panels(len(tables), 4.6, 4.6, sharey=True)
+    most = max(max(table.shape) for table in tables.values())
+    size = 4.6 if most <= FEW else 1.2 + 0.19 * most
+    figure, panels = _panels(len(tables), size, size, sharey=True)
     for panel, (strategy, table) in zip(panels, tables.items(), strict=True):
         sns.heatmap(
-            table, ax=panel, vmin=0, vmax=100, cmap=colours, annot=True, fmt=".0f", annot_kws={"size": 7.5},
-            square=True, cbar=False,
+            table, ax=panel, vmin=0, vmax=100, cmap=colours, annot=most <= FEW, fmt=".0f", annot_kws={"size": 7.5},
+            square=True, cbar=False, xticklabels=True, yticklabels=True,
         )  # fmt: skip
         cell = panel.get_subplotspec()
         is_first = cell is not None and cell.is_first_col()
         panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if is_first else "")
         panel.grid(False)  # which would show where there is no value
         panel.tick_params(axis="y", rotation=0)
+        if most > FEW:
+            panel.tick_params(axis="x", rotation=90)
+            panel.tick_params(labelsize=8)
     figure.colorbar(panels[-1].collections[0], ax=panels, label=label, shrink=0.6)
     return figure
 
@@ -223,7 +230,10 @@ def language_bars(table: pd.DataFrame, ylabel: str, title: str, unseen: Sequence
     table = table.assign(
         language=[f"{code}*" if code in unseen else code for code in table["query_language"]]
     )
-    figure, axes = plt.subplots(figsize=(11, 3.6), layout="constrained")
+    count = table["language"].nunique()
+    figure, axes = plt.subplots(figsize=(max(11, 4 + 0.35 * count), 3.6), layout="constrained")
+    if count > FEW:
+        axes.tick_params(axis="x", rotation=90, labelsize=9)
     sns.barplot(
         table, x="language", y="value", hue="strategy", palette=palette(table["strategy"].tolist()), ax=axes,
         errorbar=("pi", 100) if table["seed"].nunique() > 1 else None, err_kws={"linewidth": 1},
@@ -292,7 +302,10 @@ def projections(answers: Mapping[str, pd.DataFrame]) -> Figure:
             title=strategy, xlabel=f"first axis ({explained[0]:.0%} of variance)",
             ylabel=f"second axis ({explained[1]:.0%})", xticks=[], yticks=[],
         )  # fmt: skip
-    sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    columns = -(-len(codes) // FEW)
+    sns.move_legend(
+        panels[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False, ncols=columns
+    )
     sns.despine(figure)
     return figure
 
@@ -308,10 +321,12 @@ def principal_plane(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], N
 
 def coverage(table: pd.DataFrame, title: str) -> Figure:
     """Items by query language and passage language, as counts."""
-    figure, axes = plt.subplots(figsize=(6, 4.8), layout="constrained")
+    few = len(table) <= FEW
+    figure, axes = plt.subplots(figsize=(6, 4.8) if few else (9, 8), layout="constrained")
     sns.heatmap(
-        table, ax=axes, cmap="crest", vmin=0, annot=True, fmt=",", annot_kws={"size": 7.5}, square=True
-    )
+        table, ax=axes, cmap="crest", vmin=0, annot=few, fmt=",", annot_kws={"size": 7.5}, square=True,
+        xticklabels=True, yticklabels=True,
+    )  # fmt: skip
     axes.set(title=title, xlabel="passage language", ylabel="query language")
     axes.tick_params(axis="y", rotation=0)
     return figure

@@ -72,6 +72,18 @@ def test_a_heatmap_a_strategy(runs: list[Run]) -> None:
     assert np.asarray(drawn).reshape(3, 3) == pytest.approx(50 * pairs["X-X-mono"].to_numpy())
 
 
+def test_many_languages_have_every_label_and_no_numbers() -> None:
+    codes = [f"x{number:02d}" for number in range(36)]
+    tables = {name: pd.DataFrame(0.5, codes, codes) for name in ("X-X-mono", "X-Y")}
+    for figure in (figures.pair_heatmaps(tables), figures.coverage(tables["X-Y"], "items")):
+        panel = figure.axes[0]
+        assert [label.get_text() for label in panel.get_xticklabels()] == codes
+        assert [label.get_text() for label in panel.get_yticklabels()] == codes
+        assert not panel.texts
+    few = figures.pair_heatmaps({name: table.iloc[:11, :11] for name, table in tables.items()})
+    assert len(few.axes[0].texts) == 121
+
+
 def test_unseen_languages_are_starred(runs: list[Run]) -> None:
     table = tables.by_language(runs, "toy", "Mul mAP")
     axes = figures.language_bars(table, "mAP", "title", unseen=["sw"]).axes[0]

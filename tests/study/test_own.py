@@ -163,6 +163,7 @@ def test_what_the_data_cannot_serve_is_left_out_and_said(
     assert set(own.left_out) == {"X-X-mono", "X-Y", "hybrid(0.5)"} - {*served}
     assert all(why in reason for reason in own.left_out.values())
     assert all(f"Left out: {strategy}" in str(own) for strategy in own.left_out)
+    assert ('To train without es: --set \'languages=["de", "en"]\'' in str(own)) == (ALL in languages)
     _, held_out = making.training_data(own.study)
     assert validation_batches(held_out, own.study.training, None)["mono"].batch(0)
 
