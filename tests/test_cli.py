@@ -59,6 +59,44 @@ def test_describe_a_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in text.splitlines()[-4:]] == ["de", "en", "es", "*"]
 
 
+def test_describe_shows_examples(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "cldr", "--show", "2"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("\nquery ") == text.count("\nis answered by\n") == 2
+    benchmark = corpora.load_benchmark("cldr")
+    first = benchmark.queries["en"].ids[0]
+    assert f"\nquery {first}\n  ar      {benchmark.queries['ar'].texts[0]}\n" in text
+    assert f"\n  en      0  {benchmark.candidates['en'][0]}\n" in text
+    assert main(["describe", str(toy.with_name("pairs.jsonl")), "--json", "--show", "3"]) == 0
+    examples = json.loads(capsys.readouterr().out)["examples"]
+    items = {item.id: item for item in corpora.training_corpus(toy.with_name("pairs.jsonl")).items}
+    assert len(examples) == 3
+    for example in examples:
+        item = items[example["id"]]
+        assert example["query"] == item.queries
+        assert example["relevant"] == {c: {item.id: p} for c, p in item.passages.items()}
+
+
+def test_describe_and_evaluate_a_folder(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = toy.parent / "mine"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": f"d{n}", "text": f"harbour {n}", "language": "en"} for n in range(9)]
+    for name, of in (("corpus", rows), ("queries", rows[:2])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in of))
+    (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nd0\td0\t1\nd1\td1\t1\n")
+    assert main(["describe", str(folder), "--json", "--show", "1"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["name"], values["kind"], values["all"]["candidates"]) == ("mine", "benchmark", 9)
+    assert values["examples"] == [
+        {"id": "d0", "query": {"en": "harbour 0"}, "relevant": {"en": {"d0": "harbour 0"}}}
+    ]
+    out = toy.parent / "out"
+    assert main(["evaluate", "bm25", "--benchmark", str(folder), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "mine"
+    assert json.loads((out / "metrics.json").read_text())["mine"]["monolingual"]["map"] == 1
+    assert (out / "ranks/mine.parquet").is_file()
+
+
 def test_a_table_of_one_s_own_is_split_trained_on_and_tested_on(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

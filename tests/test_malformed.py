@@ -54,6 +54,21 @@ XQUAD = "lareqa/xquad-r/de.json"
 PASSAGES = [{"docid": f"{i}#0", "title": "T", "text": f"text {i}"} for i in range(12)]
 
 
+FLICKR, BELEBELE = "captions/flickr30k200.captions.jsonl.gz", "belebele/pairs.jsonl.gz"
+JUDGED = "miracl_judged/sw/docs-0.jsonl.gz"
+CORPUS, ASKED, TEST = "own/corpus.jsonl", "own/queries.jsonl", "own/qrels/test.tsv"
+HEADER = b"query-id\tcorpus-id\tscore\n"
+
+
+def lines(*rows: Any) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def text(number: int, **changes: Any) -> dict[str, Any]:
+    """A query or a candidate of BEIR."""
+    return {"_id": f"x{number}", "text": f"text {number}", "language": "en", **changes}
+
+
 def write_whole(data: Path) -> None:
     write_xquad_r(data)
     files = {
@@ -62,7 +77,12 @@ def write_whole(data: Path) -> None:
         DOCS: gz(PASSAGES),
         TOPICS: b"".join(b"%d\ttopic %d\n" % (i, i) for i in range(4)),
         QRELS: b"".join(b"%d\tQ0\t%d#0\t1\n" % (i, i) for i in range(4)),
+        CORPUS: lines(*map(text, range(4))),
+        ASKED: lines(*map(text, range(3))),
+        TEST: HEADER + b"".join(b"x%d\tx%d\t1\n" % (i, i) for i in range(3)),
     }
+    for kind, of in (("topics", TOPICS), ("qrels", QRELS)):
+        files[f"miracl_judged/sw/{kind}.miracl-v1.0-sw-dev.tsv.gz"] = gzip.compress(files[of])
     for name, content in files.items():
         (data / name).parent.mkdir(parents=True, exist_ok=True)
         (data / name).write_bytes(content)
@@ -162,7 +182,7 @@ COMMANDS: list[tuple[str, str]] = [
     ("train toy.toml --set name=.", "name"),
     ("record slow", "slow"),
     ("record toy.toml --set nothing=1", "nothing"),
-    ("evaluate", "model"),
+    ("evaluate", "--benchmark"),
     ("evaluate model", "--benchmark"),
     ("evaluate model --benchmark xquad-r", "--out"),
     ("evaluate model --benchmark xquad --out out --data data", "xquad-r"),
@@ -482,6 +502,35 @@ DATA: dict[str, tuple[str, Callable[[], dict[str, bytes]]]] = {
         "squadshifts",
         lambda: {SQUAD: gz([squad_row(i) for i in range(99)])[:-40]},
     ),
+    # captions, Belebele, judged passages
+    "captions: no rows": ("captions-flickr", lambda: {FLICKR: gz([])}),
+    "captions: an odd field": (
+        "captions-flickr",
+        lambda: {FLICKR: gz([{**image("a", en=["x"]), "text": 1}])},
+    ),
+    "captions: an empty one": ("captions-flickr", lambda: {FLICKR: gz([image("a", en=["x"], de=[""])])}),
+    "belebele: no passage": ("belebele", lambda: {BELEBELE: gz([{"id": "a", "q": {"en": "x"}, "pid": "p"}])}),
+    "belebele: no rows": ("belebele", lambda: {BELEBELE: gz([])}),
+    "judged: no passages": ("miracl-judged-sw", lambda: {JUDGED: gz([])}),
+    "judged: a passage is a list": ("miracl-judged-sw", lambda: {JUDGED: gz([*PASSAGES, ["x"]])}),
+    # a folder of one's own
+    "own: no candidates": ("data/own", lambda: {CORPUS: b""}),
+    "own: Parquet under another name": ("data/own", lambda: {CORPUS: b"PAR1" + bytes(99)}),
+    "own: a candidate twice": ("data/own", lambda: {CORPUS: lines(*map(text, range(4)), text(0))}),
+    "own: a text is a number": ("data/own", lambda: {CORPUS: lines(*map(text, range(4)), text(9, text=9))}),
+    "own: a language is none": (
+        "data/own",
+        lambda: {CORPUS: lines(*map(text, range(4)), text(9, language="?"))},
+    ),
+    "own: no queries": ("data/own", lambda: {ASKED: b""}),
+    "own: a query twice": ("data/own", lambda: {ASKED: lines(*map(text, range(3)), text(0))}),
+    "own: queries not JSON": ("data/own", lambda: {ASKED: b"x0\ttext\n"}),
+    "own: no judgements": ("data/own", lambda: {TEST: HEADER}),
+    "own: judgements without a header": ("data/own", lambda: {TEST: b"x0\tx0\t1\n"}),
+    "own: judgements not UTF-8": ("data/own", lambda: {TEST: HEADER + b"\xff\tx0\t1\n"}),
+    "own: a grade is a word": ("data/own", lambda: {TEST: HEADER + b"x0\tx0\tgood\n"}),
+    "own: of no query": ("data/own", lambda: {TEST: HEADER + b"x8\tx0\t1\n"}),
+    "own: of no candidate": ("data/own", lambda: {TEST: HEADER + b"x0\tx8\t1\n"}),
     # XM3600
     "xm3600: not a zip": ("xm3600", lambda: {XM: b"hello"}),
     "xm3600: an empty file": ("xm3600", lambda: {XM: b""}),

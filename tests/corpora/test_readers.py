@@ -67,7 +67,27 @@ MMARCO = {"mmarco/data/triples.train.ids.small.tsv": b"1\t0\t1\n2\t1\t0\n"}
 for file in mmarco.source(LANGUAGES).files[1:]:
     MMARCO[file.path] = "0\tnull\n1\teins ü\n2\tzwei\n".encode()
 
+BEIR = {
+    "own/corpus.jsonl.gz": jsonl(
+        {"_id": "d1", "title": "T", "text": "ü", "language": "en"},
+        {"_id": "d2", "text": "b", "lang": "zh-CN", "metadata": {}},
+    ),
+    "own/queries.jsonl": jsonl(
+        {"_id": "q1", "text": "?", "language": "en"}, {"_id": "q1", "text": "¿", "language": "zh"}
+    ),
+    "own/qrels/test.tsv": b"query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t2\n",
+}
+TREC = {
+    "own/en/topics.txt": b"<top>\n<num> Number: 1\n<title> a\n</top>\n<top>\n<num>2\n<title>b\n</top>\n",
+    "own/en/qrels.txt": b"1 0 d1 1\n2 0 d2 1\n2 0 d1 0\n",
+    "own/en/corpus.tsv": "d1\tü\nd2\tb\n".encode(),
+}
+
 Load = Callable[[Path, bool], object]
+
+
+def own(name: str) -> Load:
+    return lambda directory, skip_bad: corpora.load_benchmark(directory / name, skip_bad=skip_bad)
 
 
 def benchmark(name: str) -> Load:
@@ -79,6 +99,10 @@ READERS: dict[str, tuple[dict[str, bytes], Load]] = {
         {"mine.jsonl": PAIRS},
         lambda directory, skip_bad: corpora.training_corpus(directory / "mine.jsonl", skip_bad=skip_bad),
     ),
+    "pairs as a benchmark": ({"mine.jsonl": PAIRS}, own("mine.jsonl")),
+    "captions": ({"mine.jsonl": CAPTIONS}, own("mine.jsonl")),
+    "beir": (BEIR, own("own")),
+    "trec": (TREC, own("own")),
     "ntrex, stored": ({"ntrex/sentences.jsonl.gz": SENTENCES}, benchmark("ntrex")),
     "ntrex, published": (
         {file.path: "eins\nzwei ü\n".encode() for file in ntrex.SOURCE.files},
