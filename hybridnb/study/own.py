@@ -82,7 +82,7 @@ class Own:
                 f"test items with a text that stands in train, too: {again}",
                 "\nFitted to it; --set NAME=VALUE wins:",
                 *(f"  {name:<30} {value!s:<12} {why}" for name, (value, why) in self.fitted.items()),
-                *(f"\nLeft out: {strategy}, for {why}" for strategy, why in self.left_out.items()),
+                *(f"\nLeft out: {reason}" for reason in _by_reason(self.left_out)),
                 *([hint] if self.left_out and rare and others else []),
             ]
         )
@@ -150,8 +150,7 @@ def on_own_data(
     chosen = with_fitted()
     left_out = _not_served(chosen, train, encoder)
     if len(left_out) == len(chosen.strategies):
-        reasons = "; ".join(f"{strategy}: {why}" for strategy, why in left_out.items())
-        raise ValueError(f"{path} can serve none of the strategies: {reasons}")
+        raise ValueError(f"{path} can serve none of the strategies: {'; '.join(_by_reason(left_out))}")
     served = [strategy for strategy in chosen.strategies if strategy not in left_out]
     _write(files, parts)
     return Own(chosen.model_copy(update={"strategies": tuple(served)}), parts, fitted, left_out)
@@ -356,6 +355,13 @@ def _not_served(study: Study, corpus: ParallelCorpus, encoder: DualEncoder) -> d
     groups = groups_as_read(corpus, encoder, study.training)
     reasons = {strategy: _reason(study, corpus, strategy, groups) for strategy in study.strategies}
     return {strategy: why for strategy, why in reasons.items() if why is not None}
+
+
+def _by_reason(left_out: Mapping[str, str]) -> list[str]:
+    """The strategies of each reason, and it."""
+    reasons = dict.fromkeys(left_out.values())
+    of_reason = {why: [strategy for strategy in left_out if left_out[strategy] == why] for why in reasons}
+    return [f"{', '.join(strategies)}: {why}" for why, strategies in of_reason.items()]
 
 
 def _reason(study: Study, corpus: ParallelCorpus, strategy: str, groups: Any = None) -> str | None:

@@ -49,7 +49,7 @@ class Epochs:
         what: str,
     ) -> None:
         if len(items) == 0:
-            raise ValueError(f"corpus {corpus.name!r} has no {what}: leave that language out or add items")
+            raise ValueError(f"corpus {corpus.name!r} has no {what}: add some, or leave out what needs them")
         self.items, self.groups, self.batch_size, self.key = items, groups, batch_size, key
         self.quotas = _quotas(corpus, items, weights)
         largest = self._largest_groups()

@@ -162,7 +162,7 @@ def test_what_the_data_cannot_serve_is_left_out_and_said(
     assert own.study.strategies == served
     assert set(own.left_out) == {"X-X-mono", "X-Y", "hybrid(0.5)"} - {*served}
     assert all(why in reason for reason in own.left_out.values())
-    assert all(f"Left out: {strategy}" in str(own) for strategy in own.left_out)
+    assert all(f"Left out: {', '.join(own.left_out)}: {why}" in str(own) for why in own.left_out.values())
     assert ('To train without es: --set \'languages=["de", "en"]\'' in str(own)) == (ALL in languages)
     _, held_out = making.training_data(own.study)
     assert validation_batches(held_out, own.study.training, None)["mono"].batch(0)
@@ -171,7 +171,9 @@ def test_what_the_data_cannot_serve_is_left_out_and_said(
 def test_data_that_serves_nothing_is_refused_before_anything_is_written(
     study: Callable[..., Own], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"can serve none of the strategies: X-X-mono: .*; X-Y: .*"):
+    with pytest.raises(
+        ValueError, match=r"can serve none of the strategies: X-X-mono, hybrid\(0\.5\): .*; X-Y: .*"
+    ):
         study([("de",), ("en",), ("es",)] * 4)
     with pytest.raises(ValueError, match=r"training\.steps is 'many'"):
         study([ALL] * 40, {"training.steps": "many"})
