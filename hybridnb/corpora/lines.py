@@ -82,6 +82,7 @@ class BadRows:
     def add(self, error: BadRow) -> None:
         """Record the error, or raise it where bad rows are not to be skipped."""
         if not self.skip:
+            error.args = (f"{error} (--skip-bad, in Python skip_bad=True, leaves such rows out)",)
             raise error
         self.rows.append(error)
 
