@@ -167,6 +167,12 @@ SkipBad = Annotated[
 ]
 
 
+Form = Annotated[
+    Literal["text", "markdown", "latex", "csv"],
+    typer.Option("--format", help="of what is printed; LaTeX needs its package booktabs"),
+]
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"hybridnb {__version__}")
@@ -311,13 +317,14 @@ def evaluate(
         Literal["float32", "bfloat16"] | None,
         typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
     ] = None,
+    form: Form = "text",
     skip_bad: SkipBad = False,
 ) -> None:
     """Evaluate a system on benchmarks: a model, BM25, or vectors or TREC runs of your own."""
     from hybridnb import corpora
     from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
-    from hybridnb.report.tables import headline_table
+    from hybridnb.report.tables import headline_table, render
 
     conventions: dict[str, Any] = {
         "pooling": pooling,
@@ -343,8 +350,8 @@ def evaluate(
     for loaded in benchmarks:
         evaluation.evaluate(system, loaded, out, **options, cache=cache_directory() / "embeddings")
     known = read_metrics(out)
-    print(headline_table({loaded.name: known[loaded.name] for loaded in benchmarks}).to_string())
-    print(f"\nranks and metrics: {out}")
+    print(render(headline_table({loaded.name: known[loaded.name] for loaded in benchmarks}), form))
+    print(f"\nranks and metrics: {out}", file=None if form == "text" else sys.stderr)
 
 
 def _check_system(
@@ -363,6 +370,34 @@ def _check_system(
         for option, value in conventions.items():
             if value is not None:
                 raise ValueError(f"--{option.replace('_', '-')} is for a model that encodes texts")
+
+
+@app.command(cls=Strict)
+def compare(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="what `evaluate` wrote to, or runs; two or more")
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="the system the others are held against; else the first"),
+    ] = None,
+    form: Form = "text",
+) -> None:
+    """Systems side by side on the benchmarks that they share: scores, language bias, and differences with p."""
+    from hybridnb.report import comparison
+    from hybridnb.report.tables import render
+
+    systems = comparison.read_results(directories)
+    parts = comparison.as_tables(systems, comparison.shared(systems), reference or systems[0].name)
+    for title, table, sentences in parts:
+        # what is no table goes where it does not stand in its way
+        aside = sys.stdout if form in ("text", "markdown") else sys.stderr
+        print(f"{title}\n" if form != "markdown" else f"**{title}**\n", file=aside)
+        if not table.empty:
+            print(f"{render(table, form)}\n")
+        for sentence in sentences:
+            print(f"{sentence}\n" if form == "markdown" else sentence, file=aside)
+        print(file=aside)
 
 
 @app.command(cls=Strict)

@@ -225,7 +225,7 @@ def test_a_command_that_is_not_whole_or_says_a_thing_twice_is_one_line(
     assert line.startswith("hybridnb: ") and named in line
 
 
-@pytest.mark.parametrize("command", ["run", "train", "record", "evaluate", "describe", "fetch"])
+@pytest.mark.parametrize("command", ["run", "train", "record", "evaluate", "compare", "describe", "fetch"])
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: hybridnb {command}")
@@ -368,6 +368,38 @@ def test_runs_go_out_and_come_in_again(toy: Path, capsys: pytest.CaptureFixture[
     assert main(["evaluate", *given, *common, str(again), "--task", "crosslingual", "--name", "again"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "which is not the crosslingual task" in line
+
+
+def test_compare_prints_tables_in_every_form(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_xquad_r(toy.parent / "data")
+    common = ["--benchmark", "xquad-r", "--data", str(data), "--language", "de", "--language", "en", "--out"]
+    model = static_model(toy.parent / "static")
+    for name in ("a_b", "bm25"):
+        system = "bm25" if name == "bm25" else str(model)
+        assert main(["evaluate", system, *common, str(toy.parent / name), "--name", name]) == 0
+    directories = [str(toy.parent / name) for name in ("bm25", "a_b")]
+    capsys.readouterr()
+    assert main(["compare", *directories]) == 0
+    text = capsys.readouterr().out
+    assert "differences: each system minus bm25" in text
+    assert "Not known of bm25: Cr mAP, Cr R@1 (it has no cross-lingual task)." in text
+    assert main(["compare", *directories, "--format", "latex"]) == 0
+    latex = capsys.readouterr()
+    assert latex.out.startswith("\\begin{tabular}") and "a\\_b &" in latex.out and "Not known" in latex.err
+    assert main(["compare", *directories, "--format", "markdown", "--reference", "a_b"]) == 0
+    assert "| a_b      | 0." in capsys.readouterr().out
+    assert main(["compare", *directories, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("system,Mo mAP,")
+    assert main(["evaluate", "bm25", *common, directories[0], "--name", "bm25", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| benchmark     | Mo mAP")
+    for wrong, message in (
+        (directories[:1], "give two directories"),
+        ([*directories, "--reference", "c"], "no system 'c' here: there are bm25, a_b"),
+        ([directories[0], str(toy.parent)], "holds no results"),
+    ):
+        assert main(["compare", *wrong]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
 
 
 def test_one_s_own_pairs_move_to_directories_of_their_own(

@@ -7,7 +7,7 @@ every function `runs` were evaluated on `benchmark`, a name or path, and `scores
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -31,6 +31,8 @@ MAIN = {
     if measure.name == "map" or measure.between_languages
 }
 """Those that tests and figures go by: mAP of each task, and language bias."""
+
+Format = Literal["text", "markdown", "latex", "csv"]
 
 TASK_NAMES = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
 
@@ -69,7 +71,7 @@ def headline_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> 
         {'Mo mAP': '0.7500'}
     """
     rows = {name: headline(values) for name, values in metrics.items()}
-    return as_text(pd.DataFrame.from_dict(rows, orient="index"), more=1)
+    return as_text(pd.DataFrame.from_dict(rows, orient="index").rename_axis("benchmark"), more=1)
 
 
 def scores(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
@@ -118,6 +120,35 @@ def as_text(values: pd.DataFrame, more: int = 0) -> pd.DataFrame:
         return column.map(f"{{:.{digits}f}}".format, na_action="ignore").fillna("")
 
     return values.apply(text)
+
+
+def render(table: pd.DataFrame, form: Format) -> str:
+    """A table of text, with its index, as what is asked for.
+
+    Args:
+        table: as `as_text` gives it.
+        form: "text" for the screen, "markdown", "latex" (with the package booktabs) or "csv".
+
+    Example:
+        >>> print(render(pd.DataFrame({"Mo mAP": ["0.750"]}, pd.Index(["X_Y"], name="system")), "latex"))
+        \\begin{tabular}{ll}
+        \\toprule
+        system & Mo mAP \\\\
+        \\midrule
+        X\\_Y & 0.750 \\\\
+        \\bottomrule
+        \\end{tabular}
+        <BLANKLINE>
+    """
+    if form == "text":
+        return table.to_string()
+    columns = table.reset_index()
+    if form == "markdown":
+        # numbers as they were written, with the noughts at their end
+        return columns.to_markdown(index=False, disable_numparse=True)
+    if form == "latex":
+        return columns.to_latex(index=False, escape=True)
+    return columns.to_csv(index=False)
 
 
 def undefined(scores: pd.DataFrame, benchmark: str) -> str:
