@@ -6,7 +6,7 @@ What a user of the package calls; everything else is a part of it (hybridnb/READ
     BatchSampler     batches of pairs of a corpus under a strategy; batch(step) is a pure function
     ParallelCorpus   items with a query and a passage in each language, to train on
     Benchmark        queries, candidates and relevance in each language, to test on
-    load_benchmark   a benchmark by its name: load_benchmark("xquad-r")
+    load_benchmark   a benchmark by its name or path: load_benchmark("xquad-r")
     DualEncoder      text -> unit vectors: DualEncoder.load(MODEL).encode(texts, "query")
     exact_ranks      the exact rank of every relevant candidate, from vectors
     evaluate         an encoder on a benchmark: ranks and metrics, kept in a directory

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,10 @@ LAYOUTS = (
 QUERIES, JUDGED = ("queries", "topics"), ("qrels",)
 CANDIDATES = ("corpus", "docs", "collection", "passages", "candidates")
 ENDINGS = re.compile(r"\.(jsonl|tsv|txt|trec|xml|qrels)(\.gz)?$")
-IN_NAME = re.compile(rf"[.-]([A-Za-z_-]+?)(?:[.-](?:dev|test|train|testA|testB))?{ENDINGS.pattern}")
+# two letters only: "doc" and "web" are languages, too
+IN_NAME = re.compile(
+    rf"[.-]([a-z]{{2}}(-[A-Z][a-z]{{3}})?)([.-](dev|test|train|testA|testB))?{ENDINGS.pattern}"
+)
 
 
 class Query(NamedTuple):
@@ -59,7 +62,7 @@ class Part:
     Args:
         language: Of all rows; None: each row says its own.
         queries, judgements: None where there are none.
-        candidates: One or more files, or none.
+        candidates: One or more files.
     """
 
     language: str | None
@@ -76,7 +79,7 @@ class Part:
 
 def is_benchmark(folder: Path) -> bool:
     """Whether a folder has one of the layouts, at least in part."""
-    return any(_named(place, CANDIDATES) or _named(place, QUERIES) for place in (folder, *_languages(folder)))
+    return bool(_named(folder, (*CANDIDATES, *QUERIES)) or _languages(folder))
 
 
 def read_folder(folder: Path, name: str, *, skip_bad: bool = False, threshold: float = 1) -> Benchmark:
@@ -186,7 +189,7 @@ def _say(message: str) -> None:
 
 def _parts(folder: Path, mapped: dict[str, str]) -> list[Part]:
     """The parts of a folder. ValueError: it has none, or one lacks a kind of file."""
-    places = [folder] if _named(folder, CANDIDATES) or _named(folder, QUERIES) else _languages(folder)
+    places = [folder] if _named(folder, (*CANDIDATES, *QUERIES)) else _languages(folder)
     if not places:
         raise ValueError(f"{folder}: no benchmark in it; {LAYOUTS}")
     parts = []
@@ -215,7 +218,7 @@ def _languages(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     named = sorted(place for place in folder.iterdir() if place.is_dir() and is_code(place.name))
-    return [place for place in named if _named(place, CANDIDATES)]
+    return [place for place in named if _named(place, (*CANDIDATES, *QUERIES))]
 
 
 def _named(folder: Path, beginnings: tuple[str, ...]) -> list[Path]:
@@ -249,9 +252,7 @@ def _of_split(files: Sequence[Path]) -> Path | None:
 def _language(place: Path, *files: Path | None) -> str | None:
     """The code in the names of files of one language, or in that of their folder; None: rows say theirs."""
     in_names = [found[1] for path in files if path and (found := IN_NAME.search(path.name))]
-    # of "miracl-v1.0-sw" the code is what comes last; and of "qrels.dev", none
-    codes = [name.rpartition("-")[2] if not is_code(name) else name for name in in_names if name != "dev"]
-    return next((code for code in (*codes, place.resolve().name) if is_code(code)), None)
+    return next((code for code in (*in_names, place.resolve().name) if is_code(code)), None)
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -316,7 +317,7 @@ def _rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Mapping[str, object]]
 
 
 def _judge(
-    part: Part, known: Iterable[str], texts: Mapping[str, Texts], relevance: Relevance, bad: BadRows
+    part: Part, known: Collection[str], texts: Mapping[str, Texts], relevance: Relevance, bad: BadRows
 ) -> None:
     """Add the judgements of a part."""
     if part.judgements is None:

@@ -119,7 +119,7 @@ def titled(row: Mapping[str, Any], path: Path, line: int) -> str:
     space).
     """
     text = check_text(row["text"], path, line, "text")
-    if row.get("title", "") == "":
+    if row.get("title") in ("", None):
         return text
     return f"{check_text(row['title'], path, line, 'title')}\n{text}"
 

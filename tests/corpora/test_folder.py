@@ -186,6 +186,24 @@ Identify.
 """
 
 
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("topics.miracl-v1.0-sw-dev.tsv.gz", "sw"),
+        ("topics.zh-Hant.tsv", "zh-Hant"),
+        ("topics-yo.test.txt", "yo"),
+        ("topics.msmarco-doc.dev.txt", "el"),
+        ("topics.dev.tsv", "el"),
+        ("topics.tsv", "el"),
+    ],
+)
+def test_the_language_in_a_file_s_name_or_its_folder_s(tmp_path: Path, name: str, language: str) -> None:
+    put(tmp_path / "el" / name, "1\tWho?\n")
+    put(tmp_path / "el" / "qrels.txt", "1 0 d 1\n")
+    put(tmp_path / "el" / "corpus.jsonl", jsonl([{"_id": "d", "text": "D.", "title": None}]))
+    assert corpora.load_benchmark(tmp_path / "el").languages == (language,)
+
+
 @pytest.mark.parametrize("topics", [TOPS, "301\tInternational organized crime\nen:302\tPoliomyelitis\n"])
 def test_trec(tmp_path: Path, topics: str) -> None:
     folder = tmp_path / "t" / "en"
@@ -472,6 +490,13 @@ def test_what_is_lacking_is_told(tmp_path: Path, case: str) -> None:
     change(folder)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         corpora.load_benchmark(folder)
+
+
+def test_a_language_without_candidates(tmp_path: Path) -> None:
+    beir(tmp_path / "b" / "de", corpus=[{"_id": "d", "text": "D."}], queries=[{"_id": "q", "text": "?"}])
+    put(tmp_path / "b" / "en" / "queries.jsonl", jsonl([{"_id": "q", "text": "?"}]))
+    with pytest.raises(ValueError, match=r"b/en: no file corpus\* or docs\* in it"):
+        corpora.load_benchmark(tmp_path / "b")
 
 
 def test_two_folders_with_candidates_of_one_language(tmp_path: Path) -> None:
