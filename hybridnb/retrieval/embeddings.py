@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -78,41 +79,54 @@ class _Parts:
 
     def encode(self, texts: Mapping[str, Sequence[str]], kind: Kind) -> Vectors:
         """language -> vectors; all languages in one go, a text that stands several times once."""
-        first, number = distinct(chain.from_iterable(texts.values()))
+        sides = list(texts.values())
+        first, number = distinct(chain.from_iterable(sides))
         parts, place = [], np.empty(len(first), dtype=np.int64)
         with progress(len(first), f"encode {kind}", "texts") as bar:
             for start in range(0, len(first), WINDOW):
-                window = _at(list(texts.values()), first[start : start + WINDOW])
+                positions = first[start : start + WINDOW]
+                lengths = np.array([len(text) for text in _at(sides, positions)])
                 # texts of like length together, so that batches of a part hold little padding
-                longest_first = sorted(range(len(window)), key=lambda row: -len(window[row]))
-                place[start + np.array(longest_first)] = start + np.arange(len(window))
-                for begin in range(0, len(window), PART):
-                    part = [window[row] for row in longest_first[begin : begin + PART]]
-                    parts.append(self._part(part, kind))
+                longest_first = np.argsort(-lengths, kind="stable")
+                place[start + longest_first] = start + np.arange(len(positions))
+                for begin in range(0, len(positions), PART):
+                    part = positions[longest_first[begin : begin + PART]]
+                    parts.append(self._part(sides, part, kind))
                     bar.update(len(part))
-        parts = parts or [np.empty((0, self.encoder.dimension), dtype=np.float32)]
         vectors, start = {}, 0
         for language, of_language in texts.items():
-            vectors[language] = Parted(parts, place[number[start : start + len(of_language)]])
+            rows = place[number[start : start + len(of_language)]]
+            vectors[language] = Parted(parts, rows, PART, self.encoder.dimension)
             start += len(of_language)
         return vectors if len(first) > WINDOW else {language: rows[:] for language, rows in vectors.items()}
 
-    def _part(self, texts: list[str], kind: Kind) -> NDArray[np.float32]:
-        """Vectors of texts: where they can be kept, as a map of the file."""
+    def _part(
+        self, sides: Sequence[Sequence[str]], positions: NDArray[np.int64], kind: Kind
+    ) -> Callable[[], NDArray[np.float32]]:
+        """What gives the vectors of the texts at some positions: from the cache, if they could be kept there."""
+        texts = _at(sides, positions)
         made_of = {"encoder": self.sha256, "kind": kind, "texts": sha256_of(texts)}
         path = self.directory / f"{kind}-{made_of['texts'][:20]}.safetensors" if self.directory else None
-        shape = (len(texts), self.encoder.dimension)
-        vectors = _read(path, made_of, shape) if path else None
-        if vectors is not None:
-            return vectors
+        if path and _is_kept(path, made_of, (len(texts), self.encoder.dimension)):
+            return partial(self._kept, path, sides, positions, kind)
         vectors = self.encoder.encode(texts, kind, progress=False)
         # what is not finite is refused where it is ranked, and must not be found again
         if path and np.isfinite(vectors).all():
             if _write(path, made_of, vectors):
-                kept = _read(path, made_of, shape)
-                return vectors if kept is None else kept
+                return partial(self._kept, path, sides, positions, kind)
             self.directory = None
-        return vectors
+        return lambda: vectors
+
+    def _kept(
+        self, path: Path, sides: Sequence[Sequence[str]], positions: NDArray[np.int64], kind: Kind
+    ) -> NDArray[np.float32]:
+        """The vectors in a part that was checked or written; the file is mapped for as long as they are held."""
+        try:
+            with safe_open(path, "pt") as stored:
+                rows: NDArray[np.float32] = stored.get_tensor("vectors").numpy()
+        except FileNotFoundError:  # another evaluation ended, and took it away
+            rows = self._part(sides, positions, kind)()
+        return rows
 
 
 def _at(sides: Sequence[Sequence[str]], positions: NDArray[np.int64]) -> list[str]:
@@ -143,23 +157,22 @@ def distinct(texts: Iterable[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return first[order], np.argsort(order)[number]
 
 
-def _read(path: Path, made_of: Mapping[str, str], shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The vectors in a kept part, as a map of the file; None where no whole one is made of just this."""
+def _is_kept(path: Path, made_of: Mapping[str, str], shape: tuple[int, int]) -> bool:
+    """Whether there is a part that is whole and made of just this."""
     try:
         # as "pt" it is mapped, and no file stays open; as "numpy" it would be in memory
         with safe_open(path, "pt") as stored:
             kept, vectors = stored.metadata() or {}, stored.get_tensor("vectors")
     except FileNotFoundError:
-        return None
+        return False
     except (SafetensorError, OSError) as error:
         warnings.warn(f"{path} is damaged ({error}): encoding its texts again", stacklevel=2)
-        return None
-    if vectors.dtype == torch.float32 and vectors.shape == shape:
-        rows: NDArray[np.float32] = vectors.numpy()
-        if kept == {**made_of, "vectors": _sha256(rows)}:
-            return rows
+        return False
+    fits = vectors.dtype == torch.float32 and vectors.shape == shape
+    if fits and kept == {**made_of, "vectors": _sha256(vectors.numpy())}:
+        return True
     warnings.warn(f"{path} is damaged or was made by something else: encoding its texts again", stacklevel=2)
-    return None
+    return False
 
 
 def _write(path: Path, made_of: Mapping[str, str], vectors: NDArray[np.float32]) -> bool:

@@ -108,20 +108,21 @@ def _check(vectors: _UnitRows, where: str) -> None:
                 raise ValueError(f"{where}: row {start + int(finite.argmin())} is not finite")
 
 
-class _Tensors(Mapping[str, Any]):
-    """The tensors of a safetensors file, each read when it is asked for."""
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor of a safetensors file, mapped only while some of its rows are read."""
 
-    def __init__(self, stored: Any) -> None:
-        self._stored = stored
-
-    def __getitem__(self, key: str) -> Any:
-        return self._stored.get_tensor(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._stored.keys())
+    path: Path
+    key: str
+    shape: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self._stored.keys())
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any, /) -> torch.Tensor:
+        with safe_open(self.path, "pt") as stored:
+            tensor: torch.Tensor = stored.get_tensor(self.key)[rows]
+        return tensor
 
 
 @contextmanager
@@ -129,7 +130,8 @@ def _arrays(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as stored:
-                yield _Tensors(stored)
+                shapes = {key: tuple(stored.get_slice(key).get_shape()) for key in stored.keys()}  # noqa: SIM118
+            yield {key: _Tensor(path, key, shape) for key, shape in shapes.items()}
         else:
             if path.is_file() and not is_zipfile(path):
                 raise BadZipFile("it is no .npz file")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import mmap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,33 +30,35 @@ Vectors = Mapping[str, Rows]
 class Parted:
     """Vectors that lie in parts, of which nothing is read but the rows that are asked for.
 
-    parts: [size, d] each, the last may be shorter; maps of files where they are many.
-    place: int64 [rows], where each row is in the parts one below the other.
+    parts: each gives its [size, dimension] when it is called, the last may be shorter; place: int64 [rows], where each
+    row is in the parts one below the other.
 
     Example:
-        >>> Parted([np.array([[0.0], [1.0]]), np.array([[2.0]])], np.array([2, 2, 0]))[:2]
+        >>> one, other = np.array([[0.0], [1.0]]), np.array([[2.0]])
+        >>> Parted([lambda: one, lambda: other], np.array([2, 2, 0]), size=2, dimension=1)[:2]
         array([[2.],
-               [2.]])
+               [2.]], dtype=float32)
     """
 
-    parts: Sequence[NDArray[np.floating[Any]]]
+    parts: Sequence[Callable[[], NDArray[np.floating[Any]]]]
     place: NDArray[np.int64]
+    size: int
+    dimension: int
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return len(self.place), self.parts[0].shape[1]
+        return len(self.place), self.dimension
 
     def __len__(self) -> int:
         return len(self.place)
 
-    def __getitem__(self, rows: Any, /) -> NDArray[np.floating[Any]]:
+    def __getitem__(self, rows: Any, /) -> NDArray[np.float32]:
         place = np.asarray(self.place[rows])
-        size, dimension = self.parts[0].shape
-        found = np.empty((*place.shape, dimension), dtype=self.parts[0].dtype)
-        part = place // max(size, 1)
-        for number in np.unique(part):
+        found = np.empty((*place.shape, self.dimension), dtype=np.float32)
+        part = place // self.size
+        for number in np.unique(part).tolist():
             here = part == number
-            found[here] = self.parts[number][place[here] % size]
+            found[here] = self.parts[number]()[place[here] % self.size]
         return found
 
 
@@ -93,8 +96,20 @@ def blocks(language: str, vectors: Rows, size: int) -> Iterator[tuple[int, NDArr
     """(first row, float32 [up to size, d]) through a language's candidates. ValueError: a vector is not finite."""
     for start in range(0, len(vectors), size):
         block = np.array(vectors[start : start + size], dtype=np.float32, order="C")
+        _release(vectors)
         check_finite("candidate", language, block, np.arange(start, start + len(block)))
         yield start, block
+
+
+def _release(vectors: Rows) -> None:
+    """Let the system have back the memory of what was read of a mapped file, before it is short of it."""
+    base = vectors
+    while isinstance(base, np.ndarray):
+        base = base.base  # type: ignore[assignment]
+    # of one that was mapped copy-on-write ("c"), changes would be lost
+    shared = isinstance(vectors, np.memmap) and vectors.mode != "c"
+    if shared and isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def check_finite(

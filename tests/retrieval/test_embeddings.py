@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -251,6 +252,18 @@ def test_of_many_texts_the_vectors_stay_on_disk(
         shares = top_languages(benchmark(), queries, candidates, k=2)
         pd.testing.assert_frame_equal(shares, top_languages(benchmark(), *plain, k=2))
     assert len(kept(tmp_path)) == 3 + 4
+
+
+def test_vectors_that_another_evaluation_took_away_are_made_again(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "PART", 1)
+    monkeypatch.setattr(embeddings, "WINDOW", 1)
+    _, candidates = encode_benchmark(encoder, benchmark(), cache=tmp_path / "cache")
+    before = {language: rows[:] for language, rows in candidates.items()}
+    shutil.rmtree(tmp_path / "cache")
+    for language, rows in candidates.items():
+        assert_array_equal(rows[:], before[language])
 
 
 def test_parts_of_up_to_one_window_are_named_by_all_texts_longest_first(

@@ -287,6 +287,32 @@ def test_vectors_on_disk_are_streamed(dtype: str, tmp_path: Path, monkeypatch: p
     assert as_set(found) == naive_ranks(benchmark, queries, candidates)
 
 
+def test_what_was_changed_in_a_map_without_its_file_stays_changed(tmp_path: Path):
+    benchmark = random_benchmark(np.random.default_rng(5), partly=True, several=True, excluded=True)
+    queries, candidates = score_vectors(benchmark, np.random.default_rng(6))
+    changed = {}
+    for language, vectors in candidates.items():
+        np.zeros_like(vectors).tofile(tmp_path / language)
+        changed[language] = np.memmap(tmp_path / language, vectors.dtype, mode="c", shape=vectors.shape)
+        changed[language][:] = vectors
+    for _ in range(2):
+        assert as_set(exact_ranks(benchmark, queries, changed)) == naive_ranks(benchmark, queries, candidates)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="asks Linux what is resident")
+def test_what_was_read_of_vectors_on_disk_does_not_stay_in_memory(tmp_path: Path):
+    count, path = 200_000, tmp_path / "vectors"
+    np.ones((count, 16), np.float32).tofile(path)
+    vectors = np.memmap(path, np.float32, mode="r", shape=(count, 16))
+    benchmark = Benchmark("large", {"de": Queries(["q"], ["q"])}, {"de": range(count)}, {"q": {"de": [5]}})
+    queries = {"de": np.ones((1, 16), np.float32)}
+    with pytest.warns(UserWarning, match="collapsed"):
+        assert exact_ranks(benchmark, queries, {"de": vectors})["rank"].eq(1).all()
+    about = Path("/proc/self/smaps").read_text().partition(f"{path}\n")[2].splitlines()
+    resident = next(int(line.split()[1]) for line in about if line.startswith("Rss:"))
+    assert resident < vectors.nbytes / 1024 / 4
+
+
 @pytest.mark.filterwarnings("ignore:.*collapsed")
 @given(seed=st.integers(0, 2**32), shape=SHAPES, size=st.integers(1, 9))
 @settings(max_examples=20)
@@ -299,10 +325,10 @@ def test_vectors_in_parts_give_the_same_ranks(seed: int, shape: tuple[bool, bool
     place = rng.permutation(len(whole))
     shuffled = np.empty_like(whole)
     shuffled[place] = whole
-    parts = [shuffled[start : start + size] for start in range(0, len(whole), size)]
+    parts = [lambda at=at: shuffled[at : at + size] for at in range(0, len(whole), size)]
     ends = np.cumsum([len(vectors) for vectors in candidates.values()])[:-1]
     in_parts = {
-        language: Parted(parts, rows)
+        language: Parted(parts, rows, size, whole.shape[1])
         for language, rows in zip(candidates, np.split(place, ends), strict=True)
     }
     pd.testing.assert_frame_equal(
