@@ -182,8 +182,10 @@ def _bias(runs: Sequence[Run], benchmark: str, scores: pd.DataFrame) -> list[str
     if languages < 2:
         return ["Language bias: none, for all candidates are in one language."]
     short = tables.bias_in_short(scores, runs[0].pool(benchmark), shares).dropna(axis="columns", how="all")
+    distance = (
+        ", ranks between a query's best and worst placed answer and" if "rank distance" in short else ","
+    )
     return [
-        f"Language bias (ranks between a query's best and worst placed answer, and the share of its language among the "
-        f"first ten, of {languages} languages):",
+        f"Language bias{distance} the share of its language among the first ten ({languages} languages):",
         short.round(1).to_string(),
     ]

@@ -23,7 +23,7 @@ from hybridnb.study.settings import NOT_TRAINED
 COLOURS = sns.color_palette("colorblind")
 GREY = (0.6, 0.6, 0.6)
 FEW = 18
-"""Languages up to which cells hold numbers and labels stand upright."""
+"""Languages up to which cells hold numbers."""
 
 
 def style() -> None:
@@ -216,8 +216,9 @@ def _heatmaps(tables: Mapping[str, pd.DataFrame], label: str, colours: str) -> F
         panel.set(title=strategy, xlabel="candidate language", ylabel="query language" if is_first else "")
         panel.grid(False)  # which would show where there is no value
         panel.tick_params(axis="y", rotation=0)
-        if most > FEW:
+        if most > 12:
             panel.tick_params(axis="x", rotation=90)
+        if most > FEW:
             panel.tick_params(labelsize=8)
     figure.colorbar(panels[-1].collections[0], ax=panels, label=label, shrink=0.6)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from toy import HELD_OUT, NAMES, TOY, TOY_WITH_NEGATIVES
 
+from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.data import StepDataset, validation_batches
 from hybridnb.training.settings import TrainingSettings
@@ -49,3 +50,27 @@ def test_validation_is_the_same_for_every_strategy_and_follows_the_languages() -
     assert english["mono"].sampler.languages == ("en",)
     small = TrainingSettings(batch_size=8, validation_batches=2, validation_batch_size=2)
     assert len(validation_batches(HELD_OUT, small, None)["mono"]) == 4
+
+
+def test_validation_leaves_out_what_the_corpus_does_not_offer() -> None:
+    def only(item: Item, *codes: str) -> Item:
+        return Item(
+            item.id,
+            "s",
+            item.document,
+            {c: item.queries[c] for c in codes},
+            {c: item.passages[c] for c in codes},
+        )
+
+    settings = TrainingSettings(batch_size=2, validation_batches=4)
+    mono = ParallelCorpus("mono", [only(item, ("de", "en")[n % 2]) for n, item in enumerate(HELD_OUT.items)])
+    assert list(validation_batches(mono, settings, None)) == ["mono"]
+    # one item is no batch
+    rare = ParallelCorpus(
+        "rare", [only(HELD_OUT[0], "de", "es"), *(only(i, "de", "en") for i in HELD_OUT.items[1:])]
+    )
+    batches = validation_batches(rare, settings, None)
+    assert {kind: data.sampler.languages for kind, data in batches.items()} == {
+        "mono": ("de", "en"),
+        "cross": ("de", "en"),
+    }
