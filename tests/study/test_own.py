@@ -139,6 +139,13 @@ def test_what_is_set_wins(study: Callable[..., Own]) -> None:
     assert own.study.training.learning_rate == 2e-3
 
 
+def test_validation_can_be_another_corpus(study: Callable[..., Own], tmp_path: Path) -> None:
+    few = study([ALL] * 30, {"name": "few"})
+    own = study([ALL] * 40, {"name": "mine", "corpus.validation": few.study.corpus.validation})
+    assert making.training_data(own.study)[1].sha256 == few.parts["validation"].sha256
+    assert own.study.training.validation_batch_size == len(few.parts["validation"]) == 3
+
+
 def test_a_language_can_be_left_out_of_training(study: Callable[..., Own]) -> None:
     own = study([ALL] * 40, {"languages": ["de", "en"]})
     assert own.study.languages == ("de", "en")
@@ -177,6 +184,8 @@ def test_data_that_serves_nothing_is_refused_before_anything_is_written(
         study([("de",), ("en",), ("es",)] * 4)
     with pytest.raises(ValueError, match=r"training\.steps is 'many'"):
         study([ALL] * 40, {"training.steps": "many"})
+    with pytest.raises(ValueError, match="name is 5"):
+        study([ALL] * 40, {"name": 5})
     with pytest.raises(ValueError, match=r"corpus\.tested is 2"):
         study([ALL] * 40, {"corpus.tested": 2})
     assert not (tmp_path / "runs").exists()
