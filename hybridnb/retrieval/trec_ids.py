@@ -7,7 +7,7 @@ A query of the cross-lingual task is "LANGUAGE>OTHER:ID", for its pool is the ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from urllib.parse import quote
 
@@ -47,15 +47,11 @@ class Names:
         self.query_ids = [pool.ids[n] for n in pool.query_id]
         codes = [pool.languages[n] for n in pool.query_language]
         self.queries = [outside(code, i) for code, i in zip(codes, self.query_ids, strict=True)]
-        self.candidate_ids = [
-            benchmark.candidate_id(code, row)
-            for n, code in pool.with_candidates
-            for row in range(pool.sizes[n])
-        ]
         self.candidate_language: NDArray[np.int64] = np.repeat(np.arange(len(pool.sizes)), pool.sizes)
         self.candidates = [
-            outside(pool.languages[n], i)
-            for n, i in zip(self.candidate_language.tolist(), self.candidate_ids, strict=True)
+            outside(code, benchmark.candidate_id(code, row))
+            for n, code in pool.with_candidates
+            for row in range(pool.sizes[n])
         ]
         self.query_of, self.candidate_of = (
             _numbered(benchmark.name, names) for names in (self.queries, self.candidates)
@@ -85,11 +81,21 @@ class Names:
 
     @cached_property
     def _only_query(self) -> dict[str, int]:
-        return _alone(map(_escaped, self.query_ids))
+        return self._alone(self.queries, self.pool.query_language)
 
     @cached_property
     def _only_candidate(self) -> dict[str, int]:
-        return _alone(map(_escaped, self.candidate_ids))
+        return self._alone(self.candidates, self.candidate_language)
+
+    def _alone(self, names: Sequence[str], language: NDArray[np.int64]) -> dict[str, int]:
+        """The number of each name without its language, where that is one name's only."""
+        numbers: dict[str, int] = {}
+        several = set()
+        for n, (name, code) in enumerate(zip(names, language.tolist(), strict=True)):
+            bare = name.removeprefix(f"{self.pool.languages[code]}:")
+            if numbers.setdefault(bare, n) != n:
+                several.add(bare)
+        return {bare: n for bare, n in numbers.items() if bare not in several}
 
 
 def _escaped(identifier: str) -> str:
@@ -102,13 +108,3 @@ def _numbered(benchmark: str, names: Sequence[str]) -> dict[str, int]:
         repeated = next(name for n, name in enumerate(names) if numbers[name] != n)
         raise ValueError(f"{benchmark}: two ids are {repeated!r} in a TREC file: give one of them another id")
     return numbers
-
-
-def _alone(identifiers: Iterable[str]) -> dict[str, int]:
-    """The number of each id that stands once."""
-    numbers: dict[str, int] = {}
-    several = set()
-    for n, identifier in enumerate(identifiers):
-        if numbers.setdefault(identifier, n) != n:
-            several.add(identifier)
-    return {identifier: n for identifier, n in numbers.items() if identifier not in several}

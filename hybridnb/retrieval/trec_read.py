@@ -303,7 +303,8 @@ def _columns(path: Path) -> pd.DataFrame:
             header=None,
             names=names,
             index_col=False,
-            dtype=cast(Any, {**dict.fromkeys(names, "category"), "score": np.float64}),
+            # ids of digits stay texts; as categories they would be read as numbers
+            dtype=cast(Any, {**dict.fromkeys(names, "str"), "score": np.float64}),
             quoting=csv.QUOTE_NONE,
             na_filter=False,
         )
@@ -316,7 +317,7 @@ def _columns(path: Path) -> pd.DataFrame:
         table["score"] = table["score"].astype(np.float32)  # as trec_eval holds them
     if (table[TOO_MANY] != "").any() or (table["tag"] == "").any() or not np.isfinite(table["score"]).all():
         _check_lines(path)
-    return table[["query", "candidate", "score"]]
+    return table[["query", "candidate", "score"]].astype({"query": "category", "candidate": "category"})
 
 
 def _check_lines(path: Path) -> None:

@@ -258,9 +258,25 @@ def test_names_bare_ids_and_pairs(tmp_path: Path) -> None:
         ("crosslingual", "de", "q1", "en"): 1,
     }
     assert ranked(tmp_path, "en:q1 Q0 de:d1 1 1 t")["crosslingual", "en", "q1", "de"] == 1
+    # an id that has its language in it is called so with it and without
+    assert ranked(tmp_path, "q%202 Q0 d3 1 1 t")["monolingual", "de", "q 2", "de"] == 1
     several = ranked(tmp_path, "en:q1 Q0 de:d1 1 1 t; en:q1 Q0 e2 1 3 t")
     assert several["multilingual", "en", "q1", "de"] == 2
     assert ranked(tmp_path, "en:q1 Q0 e2 1 1 t", task="multilingual")["multilingual", "en", "q1", "en"] == 1
+
+
+def test_ids_of_digits_are_texts(tmp_path: Path) -> None:
+    ids = ["7", "07", "NA", "1e3", "None"]
+    digits = Benchmark(
+        "digits",
+        {"sw": Queries(["1", "01"], ["a", "b"])},
+        {"sw": ids},
+        {"1": {"sw": [0]}, "01": {"sw": [2]}},
+        candidate_ids={"sw": ids},
+    )
+    lines = [f"{q} Q0 {c} 1 {10 - n} 7" for q in ("1", "01") for n, c in enumerate(["07", *ids[2:], "7"])]
+    table, _ = read_runs([run_file(tmp_path / "a.run", "; ".join(lines))], digits)
+    assert dict(zip(table["query_id"], table["rank"], strict=True)) == {"1": 5, "01": 2}
 
 
 def test_excluded_candidates_are_passed_over(tmp_path: Path) -> None:
