@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hybridnb import corpora
 from hybridnb.corpora import tables
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.describe import examples, to_dict
 from hybridnb.corpora.leaks import leaks
 from hybridnb.corpora.lines import BadRow, BadRowsWarning
 from hybridnb.corpora.parallel import Item, ParallelCorpus
@@ -531,3 +532,21 @@ def test_candidates_without_a_tab(tmp_path: Path) -> None:
     put(tmp_path / "en" / "corpus.tsv", "no tab\nd\tD.\n")
     with pytest.raises(BadRow, match=r"corpus\.tsv, line 1: 'no tab' has no tab; write `id TAB text`"):
         corpora.load_benchmark(tmp_path)
+
+
+def test_opening_and_describing_walk_no_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a million of them it would be minutes, and all of their pages in memory."""
+    folder = tmp_path / "b" / "en"
+    put(folder / "corpus.jsonl", jsonl({"_id": f"d{n}", "text": f"text {n}"} for n in range(1000)))
+    put(folder / "queries.jsonl", jsonl({"_id": f"q{n}", "text": "?"} for n in range(5)))
+    put(folder / "qrels/test.tsv", HEADER + "".join(f"q{n}\td{n}\t1\n" for n in range(5)))
+    corpora.load_benchmark(folder.parent)
+    read: list[Any] = []
+    monkeypatch.setattr(tables.Strings, "__iter__", None)
+    get = tables.Strings.__getitem__
+    monkeypatch.setattr(tables.Strings, "__getitem__", lambda self, row: read.append(row) or get(self, row))
+    benchmark = corpora.load_benchmark(folder.parent)
+    described = to_dict(benchmark)
+    assert described["all"]["candidate_characters"] == sum(len(f"text {n}") for n in range(1000)) / 1000
+    assert len(examples(benchmark, 2)) == 2
+    assert len(read) <= 10  # the ids that are judged, and what is shown
