@@ -9,7 +9,7 @@ What a user of the package calls; everything else is a part of it (hybridnb/READ
     load_benchmark   a benchmark by its name or path: load_benchmark("xquad-r")
     DualEncoder      text -> unit vectors: DualEncoder.load(MODEL).encode(texts, "query")
     exact_ranks      the exact rank of every relevant candidate, from vectors
-    evaluate         an encoder on a benchmark: ranks and metrics, kept in a directory
+    evaluate         any system on a benchmark: ranks and metrics, kept in a directory
     metrics          ranks -> MAP, recall and the like, in the three tasks
     bias             ranks -> rank distance and the other measures of language bias
     significance     whether two systems differ: the randomisation test, intervals

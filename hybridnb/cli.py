@@ -301,7 +301,9 @@ def evaluate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="what results call it")] = None,
     trec: Annotated[bool, typer.Option("--trec", help="also write TREC runs and qrels, to OUT/trec")] = False,
-    trec_depth: Annotated[int, typer.Option(metavar="N", help="candidates of each query in them")] = 100,
+    trec_depth: Annotated[
+        int | None, typer.Option(metavar="N", help="the same, with N candidates of each query, not 100")
+    ] = None,
     language: Annotated[
         list[str] | None,
         typer.Option(metavar="CODE", help="cut the benchmarks to these languages; repeatable"),
@@ -346,7 +348,8 @@ def evaluate(
     system: Any = vectors or run or model
     if model not in (None, "bm25"):
         system = load_encoder(str(model), name=name, **conventions)
-    options: dict[str, Any] = {"name": name, "task": task, "trec": trec_depth if trec else None}
+    depth = 100 if trec and trec_depth is None else trec_depth
+    options: dict[str, Any] = {"name": name, "task": task, "trec": depth}
     for loaded in benchmarks:
         evaluation.evaluate(system, loaded, out, **options, cache=cache_directory() / "embeddings")
     known = read_metrics(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,7 +309,7 @@ def _columns(path: Path) -> pd.DataFrame:
             quoting=csv.QUOTE_NONE,
             na_filter=False,
         )
-    except (ValueError, OSError) as error:  # pandas' errors of parsing are ValueErrors
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' errors of parsing are ValueErrors
         _check_lines(path)
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if len(table) == 0:
@@ -336,6 +337,8 @@ def _check_lines(path: Path) -> None:
                     )
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}): write it again") from None
 
 
 def _is_score(text: str) -> bool:

@@ -341,6 +341,11 @@ def test_a_task_that_the_candidates_speak_against(tmp_path: Path) -> None:
         ranked(tmp_path, "de>en:q1 Q0 e2 1 1 t", task="multilingual")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.run: no such file"):
         read_runs([tmp_path / "nowhere.run"], TOY)
+    whole = gzip.compress(b"de:q1 Q0 de:d1 1 1 t\n" * 1000)
+    for damaged in (whole[:-20], b"de:q1 Q0 de:d1 1 1 t\n", whole[:30] + b"x" * 9 + whole[39:]):
+        (tmp_path / "a.run.gz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"a\.run\.gz is damaged"):
+            read_runs([tmp_path / "a.run.gz"], TOY)
     (tmp_path / "latin.run").write_bytes("de:q1 Q0 de:ä 1 1 t\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"latin.run is not UTF-8"):
         read_runs([tmp_path / "latin.run"], TOY)
