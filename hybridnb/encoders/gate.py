@@ -229,7 +229,7 @@ def _check_module(directory: Path, kind: str) -> None:
         except Exception as error:  # whatever a library makes of a damaged file
             raise ValueError(f"{directory / 'config.json'} cannot be used: {one_line(error)}") from None
         if kind == "Pooling" and not module.include_prompt:
-            raise ValueError(
+            raise NotTrainable(
                 f"{directory / 'config.json'}: include_prompt is off, so that a prompt is left out of the pooling: "
                 "that is not supported"
             )

@@ -139,3 +139,19 @@ def test_a_static_model_with_a_normalisation(tmp_path: Path) -> None:
     model.append(Normalize())
     encoder = ForeignEncoder(model, "static")
     assert_allclose(encoder.encode(TEXTS, "query"), model.encode_query(TEXTS), atol=1e-6)
+
+
+def test_a_pooling_that_leaves_the_prompt_out_does(tmp_path: Path) -> None:
+    encoder = toy_encoder()
+    encoder.network.prompts = {"query": "ana wohnt ", "document": "", "passage": ""}
+    encoder.save(tmp_path)
+    pooled_with_it = DualEncoder.load(tmp_path).encode(TEXTS, "query")
+    file = tmp_path / "1_Pooling" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "include_prompt": False}))
+    with pytest.raises(ValueError, match="include_prompt is off"):
+        DualEncoder.load(tmp_path)
+    foreign = load_encoder(tmp_path)
+    assert isinstance(foreign, ForeignEncoder)
+    vectors = foreign.encode(TEXTS, "query")
+    assert_allclose(vectors, SentenceTransformer(str(tmp_path)).encode_query(TEXTS), atol=1e-5)
+    assert np.abs(vectors - pooled_with_it).max() > 1e-3
