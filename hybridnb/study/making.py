@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from hybridnb.files import atomic, locked, write_json, write_text
 from hybridnb.places import cache_directory
 from hybridnb.study.identity import identity, recorded_identity
 from hybridnb.study.plan import claim_name, recorded_otherwise, run_of, study_runs, sweep_runs
-from hybridnb.study.runs import Run
+from hybridnb.study.runs import Run, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.strategies import Strategy
@@ -108,20 +109,41 @@ def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = F
         study, plan, skip_bad: as of `make`.
 
     Returns:
-        The benchmarks that a run is to be evaluated on yet, read.
+        The benchmarks that a run is to be evaluated on yet, and those that lie at a path, read.
 
     Raises:
-        ValueError, OSError: what cannot be read, or the first strategy that the corpus cannot serve.
+        ValueError, OSError: what cannot be read, or the first strategy that the corpus cannot serve; a run has
+            results on what lay at the path of a benchmark earlier.
     """
     names = dict.fromkeys(name for part in _to_rank(plan).values() for name in part)
+    at_paths = {name for part in plan.values() for name in part if _is_there(name)}
     # a benchmark that cannot be read must not cost a training
-    loaded = {name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in names}
+    loaded = {
+        name: corpora.load_benchmark(name, skip_bad=skip_bad) for name in (*names, *at_paths - names.keys())
+    }
+    for run, part in plan.items():
+        for name in at_paths.intersection(part):
+            _check_same(run, loaded[name])
     missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
     for fraction in dict.fromkeys(run.fraction for run in missing):
         corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
         for strategy in dict.fromkeys(run.strategy for run in missing if run.fraction == fraction):
             batches(study, corpus, strategy, 0)
     return loaded
+
+
+def _is_there(benchmark: str) -> bool:
+    return corpora.is_path(benchmark) and Path(benchmark).exists()
+
+
+def _check_same(run: Run, benchmark: Benchmark) -> None:
+    """ValueError: the run has results on another benchmark of this name."""
+    made = read_evaluations(run.directory).get(benchmark.name)
+    if made and made.benchmark_sha256 != benchmark.sha256:
+        raise ValueError(
+            f"{run.directory} holds results on another {benchmark.name} than lies there now: give the study another "
+            "name, --set name=NEW, or put back what was evaluated on"
+        )
 
 
 def _pace(runs: Sequence[Run]) -> str:

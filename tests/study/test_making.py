@@ -25,6 +25,7 @@ from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.settings import EncoderSettings
+from hybridnb.retrieval.ranks_table import read_ranks
 from hybridnb.study import making, plan
 from hybridnb.study import recording as record
 from hybridnb.study.evaluation import evaluate
@@ -231,6 +232,23 @@ def test_a_run_is_trained_and_evaluated_in_the_precision_that_is_asked_for(
     assert run.metrics["xquad-r"]["monolingual"]["map"] == pytest.approx(
         in_float32["monolingual"]["map"], abs=0.05
     )
+
+
+def test_results_on_what_lay_at_a_path_are_not_those_on_what_lies_there_now(
+    study: Study, run: Run, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.jsonl"
+    rows = (tmp_path.joinpath(study.corpus.training)).read_text().splitlines(keepends=True)
+    mine.write_text("".join(rows[:9]))
+    for _ in range(2):
+        making.make(study, {run: [str(mine)]})
+    assert run.is_evaluated(str(mine))
+    assert read_ranks(run.directory / "ranks/mine.parquet", "mine")["query_id"].nunique() == 9
+    mine.write_text("".join(rows[1:]))
+    with pytest.raises(ValueError, match="holds results on another mine than lies there now: give the study"):
+        making.make(study, {run: [str(mine)]})
+    mine.unlink()
+    making.make(study, {run: [str(mine)]})  # what was found is still there to be shown
 
 
 def test_leaks_of_the_training_corpus_are_recorded(
