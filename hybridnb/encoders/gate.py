@@ -354,7 +354,7 @@ def _check_all_loaded(model: Any, directory: Path) -> None:
 def _check_length(file: Path, settings: dict[str, Any], key: str) -> None:
     value = settings.get(key)
     if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1
+        isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < float("inf")
     ):
         raise ValueError(f"{file}: {key} is {value!r}; it must be a number of at least 1")
 

@@ -250,6 +250,7 @@ MALFORMED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a length of 0": (put(SETTINGS, max_seq_length=0), SETTINGS),
     "a negative length": (put(SETTINGS, query_length=-3), SETTINGS),
     "a query length that is text": (put(SETTINGS, query_length="x"), SETTINGS),
+    "a length without end": (put(SETTINGS, query_length=float("inf")), SETTINGS),
     "a length that is true": (put(SETTINGS, document_length=True), SETTINGS),
     "no room for text": (put(SETTINGS, query_length=4), "nothing of the text would be left"),
     "query expansion": (put(SETTINGS, query_expansion={"strategy": "fixed", "length": 32}), SETTINGS),
