@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import LANGUAGES, Vectors, random_benchmark, score_vectors
 
+from hybridnb import progress
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.retrieval import ranking
 from hybridnb.retrieval.ranking import exact_ranks
@@ -235,7 +236,11 @@ def test_copies_elsewhere_in_the_pool_tie_in_every_tile(monkeypatch: pytest.Monk
     assert (by_language["bb"] == by_language["aa"] + 1).all()
 
 
-def test_an_encoder_that_knows_no_thai_is_reported_and_a_good_one_is_not():
+@pytest.mark.parametrize("tile", [ranking.CPU_TILE, (5, 4)])
+def test_an_encoder_that_knows_no_thai_is_reported_and_a_good_one_is_not(
+    tile: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ranking, "CPU_TILE", tile)
     benchmark = random_benchmark(np.random.default_rng(3), partly=False, several=False, excluded=False)
     queries, candidates = score_vectors(benchmark, np.random.default_rng(3))
     with warnings.catch_warnings():
@@ -245,6 +250,46 @@ def test_an_encoder_that_knows_no_thai_is_reported_and_a_good_one_is_not():
     with pytest.warns(UserWarning, match="100% of the cc candidates tie") as caught:
         exact_ranks(benchmark, queries, candidates)
     assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "reported"),
+    [([1], False), ([1, 1], True), ([1, 1, 2, 3, 4, 5], False), ([1, 1, 1, 3, 4, 5], True)],
+)
+def test_collapsed_is_where_more_than_a_fifth_of_the_others_tie(scores: list[int], reported: bool):
+    benchmark = Benchmark("b", {"aa": Queries(["q"], [""])}, {"aa": [""] * len(scores)}, {"q": {"aa": [0]}})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        exact_ranks(benchmark, {"aa": np.ones((1, 1))}, {"aa": np.array(scores, dtype=float)[:, None]})
+    assert ["collapsed" in str(warning.message) for warning in caught] == [True] * reported
+
+
+def test_queries_without_an_answer_in_a_language_do_not_say_that_it_is_sound():
+    benchmark = Benchmark(
+        "b",
+        {"aa": Queries(["q1", "q2"], ["", ""])},
+        {"aa": [""] * 5, "bb": ["", ""]},
+        {"q1": {"aa": [2]}, "q2": {"bb": [0]}},
+    )
+    candidates = {"aa": np.ones((5, 1)), "bb": np.array([[2.0], [3.0]])}
+    with pytest.warns(UserWarning, match="100% of the aa candidates tie"):
+        exact_ranks(benchmark, {"aa": np.ones((2, 1))}, candidates)
+
+
+def test_a_log_tells_how_many_candidates_of_the_pools_are_ranked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("FIRST", "EVERY"):
+        monkeypatch.setattr(progress, name, 0)
+    monkeypatch.setattr(ranking, "CPU_TILE", (5, 4))
+    rng = np.random.default_rng(4)
+    sizes = {"aa": 8, "bb": 4}
+    texts = {language: [""] * size for language, size in sizes.items()}
+    vectors = {language: rng.random((size, 2)) for language, size in sizes.items()}
+    benchmark = Benchmark("b", {"aa": Queries(["q"], [""])}, texts, {"q": {"aa": [1]}})
+    exact_ranks(benchmark, {"aa": np.ones((1, 2))}, vectors)
+    told = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told[-3:] == [f"ranking: {count}/12 candidates" for count in (4, 8, 12)]
 
 
 def test_what_is_warned_of_points_at_the_callers_line():
