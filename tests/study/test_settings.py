@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from hybridnb.study.settings import BUILT_IN, Study
+from hybridnb.study.settings import BUILT_IN, Study, changed_name
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in BUILT_IN.glob("*.toml")))
@@ -60,7 +61,29 @@ def test_overrides_move_the_study_to_directories_of_its_own():
     other = Study.load("quick", {"corpus.training": "data/my pairs.jsonl.gz", "benchmarks": ["xquad-r"]})
     assert other.name == "quick-my_pairs-xquad-r"
     assert Study.load("quick", {"training.steps": 100}).name == "quick-steps=100"
+    assert Study.load("quick", {"seeds": [3, 4]}).name == "quick-seeds=3-4"
+    assert (
+        changed_name("quick", {"corpus.validation": "", "benchmarks": ["a/faq.jsonl", "cldr"]})
+        == "quick-faq-cldr"
+    )
     assert plain.only(seeds=[5]).name == "quick"
+
+
+def test_what_is_drawn_of_a_part_of_a_study_is_named_after_the_part():
+    plain = Study.load("quick")
+    assert plain.only(strategies=["hybrid(.5)", "X-X"], seeds=[5]).output_name == "quick+hybrid-0.5+X-X+seed5"
+    assert plain.only(strategies=["X-Y"]).output_name == "quick+X-Y"
+    with pytest.raises(ValueError, match=r"^study quick: seeds"):
+        plain.only(seeds=[-1])
+
+
+def test_the_name_of_a_part_is_never_long():
+    """60 characters are written out; of more, a hash, which differs as the parts do."""
+    plain = Study.load("quick")
+    written = plain.only(seeds=[*range(9), 10]).part
+    assert written.startswith("seed0+seed1+") and len(written) == 60
+    hashes = [plain.only(seeds=[*range(9), last]).part for last in (100, 101)]
+    assert all(re.fullmatch("[0-9a-f]{8}", part) for part in hashes) and len(set(hashes)) == 2
 
 
 def test_json_written_by_hand_is_checked_like_toml(tmp_path):

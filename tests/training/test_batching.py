@@ -15,6 +15,7 @@ from scipy.stats import chisquare
 from hybridnb import corpora as readers
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.training.batching import BatchSampler
+from hybridnb.training.independent import Schedule
 from hybridnb.training.strategies import Strategy
 
 LANGUAGES = ("ar", "de", "en", "zh")
@@ -176,6 +177,24 @@ def test_items_in_one_language_never_appear_in_mixed_batches():
     assert {pair.item for step in range(50) for pair in sampler.batch(step)} == set(range(20))
 
 
+def test_an_item_that_offers_one_pair_of_languages_is_drawn_in_it():
+    items = [Item(f"{n}", "s", f"{n}", {"de": f"q{n}"}, {"en": f"p{n}"}) for n in range(6)]
+    sampler = BatchSampler(ParallelCorpus("c", items), Strategy("X-Y"), batch_size=3, seed=0)
+    pairs = [pair for step in range(2) for pair in sampler.batch(step)]
+    assert {pair.item for pair in pairs} == set(range(6))
+    assert {pair[1:] for pair in pairs} == {("de", "en")}
+
+
+def test_a_step_knows_how_many_before_it_drew_from_its_stream():
+    """Rare languages too, of which a block of steps may have none."""
+    for seed in range(5):
+        schedule, earlier = Schedule(0.0003, 4, seed), Counter[int]()
+        for step in range(9000):
+            stream, nth = schedule.at(step)
+            assert nth == earlier[stream]
+            earlier[stream] += 1
+
+
 def test_held_out_languages_are_never_drawn():
     sampler = BatchSampler(
         ParallelCorpus("c", parallel(40)),
@@ -206,12 +225,22 @@ def test_translations_of_a_shared_passage_do_not_meet():
         assert len({pair.item // 2 for pair in sampler.batch(step)}) == 20
 
 
+def test_items_of_one_given_group_do_not_meet():
+    groups = np.arange(30) // 3
+    sampler = BatchSampler(
+        ParallelCorpus("c", parallel(30)), Strategy("X-X"), batch_size=10, seed=0, groups=groups
+    )
+    for step in range(9):
+        assert sorted(groups[pair.item] for pair in sampler.batch(step)) == list(range(10))
+
+
 @pytest.mark.parametrize(
     ("weights", "share"),
     [
         ("proportional", 0.1),
         (2.0, 0.25),
         (1.0, 0.1),
+        (0.5, 20**2 / (20**2 + 180**2)),
         ({"big": 1.0, "small": 1.0}, 0.5),
         ({"small": 2.0}, 1.0),
     ],
@@ -234,7 +263,8 @@ def test_sources_are_weighted(weights, share):
         ({"strategy": Strategy("X-Y"), "languages": ["en"]}, "two different languages"),
         ({"strategy": Strategy("X-X"), "batch_size": 1}, "at least 2"),
         ({"strategy": Strategy("X-X"), "seed": -1}, "seed is -1"),
-        ({"strategy": Strategy("X-X"), "weights": {"t": 1.0}}, "weights name t"),
+        ({"strategy": Strategy("X-X"), "weights": {"t": 1.0}}, r"weights name t\b.* are s$"),
+        ({"strategy": Strategy("X-X"), "weights": {"s": 0.0}}, "one above 0"),
         ({"strategy": Strategy("X-X"), "weights": {"s": -1.0}}, "at least 0"),
         ({"strategy": Strategy("X-X"), "weights": 0.0}, "temperature above 0"),
     ],
@@ -243,6 +273,8 @@ def test_bad_input_is_told_apart(arguments, message):
     corpus = ParallelCorpus("c", parallel(30))
     with pytest.raises(ValueError, match=message):
         BatchSampler(corpus, **{"batch_size": 10, "seed": 0, **arguments})
+    with pytest.raises(ValueError, match="step is -1"):
+        BatchSampler(corpus, Strategy("X-Y"), batch_size=10, seed=0).batch(-1)
 
 
 def test_a_language_without_items_is_an_error():

@@ -51,6 +51,9 @@ def pairs(of: PairedDraws, steps: range) -> Iterator[tuple[int, int]]:
         yield from zip(query.tolist(), passage.tolist(), strict=True)
 
 
+DEALT = [(0, 2), (1, 0), (2, 1), (0, 1), (1, 2), (2, 0)]
+"""Languages of the first queries and passages of X-Y in three languages, as when studies were recorded."""
+
 sizes = st.tuples(st.integers(2, 6), st.integers(2, 12), st.integers(0, 2**20))
 
 
@@ -78,6 +81,7 @@ def test_the_cycle_is_the_shortest_one() -> None:
         ("hybrid(0.25)", 9, 64, 36),
         ("hybrid(0.4)", 9, 64, 45),
         ("X-X", 9, 64, 9),
+        ("hybrid(0.0099)", 9, 64, 900),  # alpha counts to two decimals
     ):
         every = np.ones((2, languages), dtype=bool)
         names = tuple(f"{n}" for n in range(languages))
@@ -129,6 +133,27 @@ def test_a_batch_depends_on_its_step_alone(name: str, steps: list[int], seed: in
     assert {step: one.batch(step) for step in steps} == {
         step: sampler(of, name, 6, seed).batch(step) for step in sorted(steps)
     }
+
+
+def test_languages_of_recorded_studies_can_be_dealt_again() -> None:
+    assert list(pairs(draws("X-Y", 3, 6, seed=0), range(1))) == DEALT
+    assert list(pairs(draws("X-Y", 3, 2, seed=0), range(3))) == DEALT
+
+
+def test_an_item_is_whole_with_both_its_sides_in_every_language() -> None:
+    asked = np.array([[True, True], [True, False], [True, True], [False, True]])
+    answered = np.array([[True, True], [True, True], [False, True], [True, False]])
+    of = PairedDraws(Strategy("X-Y"), ("de", "en"), asked, answered, batch_size=2, seed=0)
+    ((_, drawn, _),) = of.streams()
+    assert drawn.tolist() == [True, False, False, False]
+
+
+def test_an_item_need_not_be_in_languages_that_are_left_out() -> None:
+    of = corpus(0, 3, partly=40)  # half of them in ar and de, half in de and en
+    chosen = BatchSampler(
+        of, Strategy("X-Y"), batch_size=20, seed=0, languages=["en", "de"], draws="paired"
+    ).batch(0)
+    assert {pair.item for pair in chosen} == set(range(1, 40, 2))
 
 
 def test_seeds_draw_other_items_in_other_languages() -> None:
