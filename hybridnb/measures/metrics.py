@@ -43,8 +43,7 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
     order = np.lexsort([values, query])
     values, query = values[order], query[order]
     _check_distinct(ranks, values, query, order)
-    starts = np.flatnonzero(np.diff(query, prepend=-1))
-    counts = np.diff(starts, append=len(query))
+    _, starts, counts = np.unique(query, return_index=True, return_counts=True)
     table = {name: np.empty(len(starts)) for name in NAMES}
     formulas = {measure.name: measure.per_query for measure in MEASURES.values()}
     for count in np.unique(counts):  # queries of as many relevant candidates make one matrix
@@ -52,9 +51,7 @@ def per_query(ranks: pd.DataFrame) -> pd.DataFrame:
         matrix = values[starts[chosen, None] + np.arange(count)]
         for name, formula in formulas.items():
             table[name][chosen] = formula(matrix)
-    first_rows = np.empty(len(starts), dtype=np.int64)
-    first_rows[query[::-1]] = order[::-1]
-    queries = ranks[keys].iloc[first_rows].reset_index(drop=True)
+    queries = ranks[keys].iloc[order[starts]].reset_index(drop=True)
     languages = pd.factorize(ranks["relevant_language"])[0][order]
     several = np.logical_or.reduceat(languages != np.repeat(languages[starts], counts), starts)
     _hide_unknown(table, queries, several)

@@ -42,3 +42,7 @@ def test_a_better_ranking_has_the_better_value(measure: Measure):
 )
 def test_digits(label: str, form: str, text: str):
     assert MEASURES[label].format(0.1234, form) == text
+
+
+def test_a_value_alone_has_its_digits() -> None:
+    assert MEASURES["Mo mAP"].format(0.1234) == "0.123"

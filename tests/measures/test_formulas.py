@@ -57,6 +57,12 @@ def test_the_order_of_the_ranks_does_not_matter(ranks: list[int], random):
 
 
 @given(RANKS)
+def test_the_kind_of_number_does_not_matter(ranks: list[int]):
+    for formula in FORMULAS.values():
+        assert formula(np.array(ranks, dtype=np.float32)) == formula(ranks)
+
+
+@given(RANKS)
 def test_a_missing_rank_is_infinite(ranks: list[int]):
     for metric in METRICS.values():
         assert metric(np.array([*ranks, np.nan])) == metric(np.array([*ranks, np.inf]))

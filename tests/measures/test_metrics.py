@@ -88,6 +88,15 @@ def test_rows_may_come_in_any_order_and_as_plain_text(ranks: pd.DataFrame):
     )
 
 
+@pytest.mark.parametrize("dtype", ["category", "str"])
+def test_queries_come_as_they_first_do(ranks: pd.DataFrame, dtype: str):
+    keys = [*POOL, "query_id"]
+    shuffled = ranks.sample(frac=1, random_state=2).astype(dict.fromkeys(keys, dtype))
+    found = per_query(shuffled)
+    assert list(found) == [*keys, *metrics.NAMES]
+    pd.testing.assert_frame_equal(found[keys], shuffled[keys].drop_duplicates(ignore_index=True))
+
+
 def test_summary_is_the_mean_over_languages_and_pairs_not_over_queries(ranks: pd.DataFrame):
     queries = per_query(ranks).astype(dict.fromkeys(POOL, "str"))
     summary = metrics.summary(ranks)
@@ -140,6 +149,8 @@ def test_what_is_not_a_ranks_table_is_named(ranks: pd.DataFrame):
         per_query(ranks.assign(rank=ranks["rank"].astype("str")))
     with pytest.raises(ValueError, match=r"two relevant candidates of query .* give one run's table"):
         per_query(pd.concat([ranks, ranks], ignore_index=True))
+    with pytest.raises(ValueError, match=r"query 'q2' \(th, multilingual\) have rank 5"):
+        per_query(merged([("de", "q1", "de", 5), ("th", "q2", "de", 5), ("th", "q2", "th", 5)]))
 
 
 def merged(rows: list[tuple], dataset: str = "d") -> pd.DataFrame:
