@@ -111,3 +111,11 @@ def test_a_source_that_is_repeated_gives_all_its_items_before_any_again() -> Non
     # what does not fill the last batch of an epoch is left out, at most one item here
     assert max(counts.values()) - min(counts.values()) <= 10
     assert len(small) / (10 * drawn.batches * 2) == pytest.approx(0.5, abs=0.03)
+
+
+def test_an_epoch_is_shared_out_by_largest_remainders() -> None:
+    """5.6, 3.3 and 1.1 of 10 items: the one left over goes to the first source."""
+    items = [Item(f"{n}", "abc"[n % 3], f"{n}", {"en": f"q{n}"}, {"en": f"p{n}"}) for n in range(10)]
+    drawn = epochs(ParallelCorpus("c", items), {"a": 5.6, "b": 3.3, "c": 1.1}, batch_size=2)
+    assert drawn.quotas is not None
+    assert [quota for _, quota in drawn.quotas.values()] == [6, 3, 1]

@@ -49,6 +49,12 @@ def test_the_same_text_is_no_negative():
     assert loss < info_nce(queries, passages, temperature=0.1, hard_negatives=hard)
 
 
+def test_queries_may_begin_anywhere_among_the_passages():
+    queries, passages = unit(6, 0), unit(6, 1)
+    halves = [info_nce(queries[k : k + 3], passages, temperature=0.1, first=k) for k in (0, 3)]
+    torch.testing.assert_close(sum(halves) / 2, info_nce(queries, passages, temperature=0.1))
+
+
 def test_bfloat16_vectors_are_scored_in_float32():
     queries, passages = unit(16, 0, 64), unit(16, 1, 64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
