@@ -411,13 +411,19 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
     skip_bad: SkipBad = False,
 ) -> None:
-    """What is in a benchmark or corpus; without a name: what there is."""
+    """What is in a benchmark, a corpus or parallel sentences; without a name: what there is."""
     from hybridnb import corpora
     from hybridnb.corpora.describe import as_lines, describe, examples, to_dict
+    from hybridnb.corpora.sentences import load_sentences
 
     if name is None:
         trained = {**corpora.TRAINING, **corpora.VALIDATION}
-        for title, names in (("Benchmarks", corpora.BENCHMARKS), ("Corpora", trained)):
+        kinds: dict[str, Mapping[str, corpora.DataSet[Any]]] = {
+            "Benchmarks": corpora.BENCHMARKS,
+            "Corpora": trained,
+            "Parallel sentences": corpora.SENTENCES,
+        }
+        for title, names in kinds.items():
             print(f"{title}:")
             for known, data_set in names.items():
                 print(f"  {known:<16} {data_set.about}")
@@ -433,6 +439,8 @@ def describe(
         read = corpora.validation_corpus(name, **options)
     elif name in corpora.TRAINING:
         read = corpora.training_corpus(name, **options)
+    elif name in corpora.SENTENCES:  # as a benchmark: each retrieves its translations
+        read = load_sentences(name, **options).as_benchmark()
     else:
         read = corpora.data_set(name)  # which says what there is
     values, shown = to_dict(read), examples(read, show)

@@ -38,12 +38,15 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_describe_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe"]) == 0
-    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line.split()[0] if line.startswith(" ") else line for line in lines]
     assert listed == [
         "Benchmarks:",
         *corpora.BENCHMARKS,
         "Corpora:",
         *{**corpora.TRAINING, **corpora.VALIDATION},
+        "Parallel sentences:",
+        *corpora.SENTENCES,
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from hybridnb.corpora import captions, folder, pairs, sets
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.corpora.catalogue import BENCHMARKS, TRAINING, VALIDATION, DataSet
+from hybridnb.corpora.catalogue import BENCHMARKS, SENTENCES, TRAINING, VALIDATION, DataSet
 from hybridnb.corpora.columns import TABLES, is_table
 from hybridnb.corpora.lines import first_fields
 from hybridnb.corpora.parallel import ParallelCorpus
@@ -28,8 +28,10 @@ for _module in pkgutil.iter_modules(sets.__path__):
     importlib.import_module(f"{sets.__name__}.{_module.name}")
 
 JSONL = ".jsonl", ".jsonl.gz"
+REGISTRIES: tuple[Registry[Any], ...] = (BENCHMARKS, TRAINING, VALIDATION, SENTENCES)
 
-__all__ = ["BENCHMARKS", "TRAINING", "VALIDATION", "benchmark_name", "content_sha256", "load_benchmark"]
+__all__ = ["BENCHMARKS", "SENTENCES", "TRAINING", "VALIDATION"]
+__all__ += ["benchmark_name", "content_sha256", "load_benchmark"]
 __all__ += ["source_of", "training_corpus", "validation_corpus"]
 
 
@@ -214,7 +216,7 @@ def _options(name: str, data_set: DataSet[Any], reading: dict[str, Any]) -> dict
 def data_set(name: str) -> DataSet[Any]:
     """The data set of this name, of whatever kind."""
     every: Registry[DataSet[Any]] = Registry("data set")
-    for registry in (BENCHMARKS, TRAINING, VALIDATION):
+    for registry in REGISTRIES:
         for known, entry in registry.items():
             if known not in every:
                 every.register(known, entry)
@@ -230,7 +232,7 @@ def is_path(name: str | Path) -> bool:
     """
     if isinstance(name, Path) or "/" in name or name.endswith((*JSONL, *TABLES)):
         return True
-    registered = name in BENCHMARKS or name in TRAINING or name in VALIDATION
+    registered = any(name in registry for registry in REGISTRIES)
     return not registered and bool(name) and Path(name).is_dir()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.corpora.source import Source
 from hybridnb.registry import Registry
+
+if TYPE_CHECKING:
+    from hybridnb.corpora.sentences import ParallelSentences
 
 Data = TypeVar("Data")
 
@@ -39,3 +42,4 @@ class DataSet(Generic[Data]):
 BENCHMARKS: Registry[DataSet[Benchmark]] = Registry("benchmark")
 TRAINING: Registry[DataSet[ParallelCorpus]] = Registry("training corpus")
 VALIDATION: Registry[DataSet[ParallelCorpus]] = Registry("validation corpus")
+SENTENCES: Registry[DataSet[ParallelSentences]] = Registry("set of parallel sentences")

@@ -63,10 +63,7 @@ def read_table(path: str | Path, *, skip_bad: bool = False, context: Context = "
     """
     path = Path(path)
     bad = BadRows(skip=skip_bad)
-    if path.is_dir() or path.suffix == ".parquet":
-        columns, rows = _arrow_rows(path)
-    else:
-        columns, rows = _csv_rows(path, bad)
+    columns, rows = table_rows(path, bad)
     if "q" in columns or "p" in columns:
         found: Iterator[tuple[int, Cells]] = ((line, _without_nulls(cells)) for line, cells in rows)
     elif "language" in columns:
@@ -74,6 +71,11 @@ def read_table(path: str | Path, *, skip_bad: bool = False, context: Context = "
     else:
         found = _wide(path, columns, rows, bad)
     return corpus_of(path, found, bad, name=_name(path), context=context)
+
+
+def table_rows(path: Path, bad: BadRows) -> tuple[list[str], Iterator[tuple[int, Cells]]]:
+    """The columns of a table, and (line, of Parquet: row, from 1; column -> cell) of each row; see `read_table`."""
+    return _arrow_rows(path) if path.is_dir() or path.suffix == ".parquet" else _csv_rows(path, bad)
 
 
 def _wide(

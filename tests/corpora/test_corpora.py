@@ -20,7 +20,7 @@ from hybridnb.corpora.sets import cldr
 from hybridnb.corpora.source import MissingData, RemoteFile, Source
 
 ROOT = Path(__file__).parents[2]
-REGISTRIES = (corpora.BENCHMARKS, corpora.TRAINING, corpora.VALIDATION)
+REGISTRIES = (corpora.BENCHMARKS, corpora.TRAINING, corpora.VALIDATION, corpora.SENTENCES)
 
 
 @pytest.fixture
@@ -105,11 +105,15 @@ def test_every_loader_takes_a_directory_first() -> None:
             r"no benchmark is named 'xquadr'\. Did you mean 'xquad-r'\?.*miracl-ar.* in all",
         ),
         (corpora.load_benchmark, "miracl-xx", r"Did you mean 'miracl-.."),
-        (corpora.training_corpus, "opendoc", r"Did you mean 'opendocs'\? Known: cldr, mmarco, opendocs$"),
+        (
+            corpora.training_corpus,
+            "opendoc",
+            r"Did you mean 'opendocs'\? Known: cldr, humandocs, mmarco, opendocs$",
+        ),
         (
             corpora.validation_corpus,
             "opendocs",
-            r"no validation corpus is named 'opendocs'\. Known: cldr, squad",
+            r"no validation corpus is named 'opendocs'\. Known: cldr, humandocs, squad",
         ),
         (corpora.source_of, "cldr", "cldr is made here: it has no files to fetch"),
         (corpora.source_of, "squadshift", "no data set is named 'squadshift'. Did you mean 'squadshifts'?"),
@@ -181,7 +185,7 @@ def test_content_of_a_named_set_is_the_pinned_one_until_another_lies_there(
 def test_content_is_the_same_in_every_form(real_data: Path, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("HYBRIDNB_DATA", raising=False)
-    for name in ("xquad-r", "ntrex", "squadshifts", "miracl-sw", "opendocs"):
+    for name in ("xquad-r", "ntrex", "squadshifts", "miracl-sw", "opendocs", "flores", "xnli", "humandocs"):
         assert corpora.content_sha256(name, real_data) == corpora.content_sha256(name)
 
 

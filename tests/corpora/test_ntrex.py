@@ -86,7 +86,7 @@ BAD_ROWS = {
     "repeated id": (row(0), "id: 'ntrex/0' is there already"),
     "wrong type": (row(1, t=["x"]), "t: not an object"),
     "wrong field": (row(1, text="x"), "text: not a known field"),
-    "missing field": ({"id": "ntrex/1", "t": {}}, "doc: missing"),
+    "missing field": ({"doc": "d", "t": {}}, "id: missing"),
 }
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
-from hybridnb.corpora.catalogue import BENCHMARKS, DataSet
-from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines, numbered_lines
+from hybridnb.corpora.catalogue import BENCHMARKS, SENTENCES, DataSet
+from hybridnb.corpora.lines import BadRow, BadRows, check_text, numbered_lines
+from hybridnb.corpora.sentences import ParallelSentences, read_sentences
 from hybridnb.corpora.source import RemoteFile, Source, github, locate
 
 REPOSITORY = "MicrosoftTranslator/NTREX"
@@ -55,8 +56,8 @@ SOURCE = Source(
 )
 
 
-def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = False) -> Benchmark:
-    """The benchmark "ntrex": query ids are "SENTENCE@LANGUAGE", candidate rows are sentence numbers.
+def load_sentences(directory: str | Path | None = None, *, skip_bad: bool = False) -> ParallelSentences:
+    """The sentences; ids are "ntrex/NUMBER".
 
     Args:
         directory: Where to look before HYBRIDNB_DATA, the cache and the public home.
@@ -65,49 +66,38 @@ def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = Fals
     Raises:
         BadRow: The first bad row (a ValueError).
     """
-    bad = BadRows(skip=skip_bad)
     paths = locate(SOURCE, directory)
-    # one file is the form of a sentence a row
-    sentences = _published(paths, bad) if len(paths) > 1 else _stored(paths[0], bad)
+    if len(paths) == 1:  # the form of a sentence a row
+        return read_sentences(paths[0], "ntrex", languages=LANGUAGES, skip_bad=skip_bad)
+    bad = BadRows(skip=skip_bad)
+    sentences = _published(paths, bad)
     bad.warn()
     if not sentences:
         raise ValueError(f"{paths[0]}: no sentence in it; fetch it again")
-    candidates = {code: [texts[code] for texts in sentences.values()] for code in LANGUAGES}
+    texts = {code: [texts[code] for texts in sentences.values()] for code in LANGUAGES}
+    return ParallelSentences("ntrex", texts, list(sentences))
+
+
+def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = False) -> Benchmark:
+    """The benchmark "ntrex": query ids are "SENTENCE@LANGUAGE", candidate rows are sentence numbers.
+
+    See `load_sentences` for the arguments and errors.
+    """
+    sentences = load_sentences(directory, skip_bad=skip_bad)
     queries = {
-        code: Queries([f"{sentence}@{code}" for sentence in sentences], texts)
-        for code, texts in candidates.items()
+        code: Queries([f"{sentence}@{code}" for sentence in sentences.ids], texts)
+        for code, texts in sentences.texts.items()
     }
     relevance, excluded = {}, {}
-    for row, sentence in enumerate(sentences):
+    for row, sentence in enumerate(sentences.ids):
         for code in LANGUAGES:
             relevance[f"{sentence}@{code}"] = {other: [row] for other in LANGUAGES if other != code}
             excluded[f"{sentence}@{code}"] = {code: [row]}
-    return Benchmark("ntrex", queries, candidates, relevance, excluded)
-
-
-def _stored(path: Path, bad: BadRows) -> dict[str, dict[str, str]]:
-    """Sentence id -> language -> text of a JSONL file."""
-    sentences: dict[str, dict[str, str]] = {}
-    for line, row in json_lines(path, bad):
-        try:
-            check_fields(row, {"id", "doc", "t"}, set(), path, line)
-            sentence = check_text(row["id"], path, line, "id")
-            if sentence in sentences:
-                raise BadRow(path, line, "id", f"{sentence!r} is there already", "give every row its own id")
-            if not isinstance(row["t"], dict):
-                raise BadRow(path, line, "t", "not an object", 'give {"language": "text"}')
-            if absent := sorted(set(LANGUAGES) - row["t"].keys()):
-                raise BadRow(path, line, f"t.{absent[0]}", "missing", "give every row all 11 languages")
-            sentences[sentence] = {
-                code: check_text(row["t"][code], path, line, f"t.{code}") for code in LANGUAGES
-            }
-        except BadRow as error:
-            bad.add(error)
-    return sentences
+    return Benchmark("ntrex", queries, sentences.texts, relevance, excluded)
 
 
 def _published(paths: list[Path], bad: BadRows) -> dict[str, dict[str, str]]:
-    """The same of the text files, one a language, whose lines correspond."""
+    """Sentence id -> language -> text, of the text files, one a language, whose lines correspond."""
     columns: dict[str, dict[int, str]] = {}
     for code, path in zip(LANGUAGES, paths, strict=True):
         columns[code] = {}
@@ -135,4 +125,7 @@ BENCHMARKS.register(
         load_benchmark,
         SOURCE,
     ),
+)
+SENTENCES.register(
+    "ntrex", DataSet("NTREX-128: 1,997 news sentences in 11 languages", load_sentences, SOURCE)
 )

@@ -1,0 +1,199 @@
+"""Parallel sentences: the same texts in several languages, to fit on what needs no training (see `debiasing`).
+
+A JSONL file has a sentence a row, `{"id": "dev-0", "t": {"en": "...", "de": "..."}}` (doc and label may stand beside
+it), or its languages alone, `{"en": "...", "de": "..."}`; a table (CSV, Parquet, `datasets`) a column a language. A
+field or column "id" of the latter two is Indonesian. Every row has every language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.catalogue import SENTENCES
+from hybridnb.corpora.languages import canonical
+from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
+from hybridnb.files import sha256_of
+
+REMEDY = "give every row all languages, or name fewer languages"
+
+
+@dataclass(frozen=True)
+class ParallelSentences:
+    """Sentences in several languages: text i of each language says the same.
+
+    Args:
+        name: Of the set.
+        texts: Language -> its texts, the languages sorted.
+        ids: Of the sentences.
+
+    Raises:
+        ValueError: No sentence, fewer than two languages, or one that has another number of texts.
+
+    Example:
+        >>> toy = ParallelSentences("toy", {"de": ["ja", "nein"], "en": ["yes", "no"]}, ["a", "b"])
+        >>> len(toy), toy.languages, toy.cut(limit=1).texts
+        (2, ('de', 'en'), {'de': ['ja'], 'en': ['yes']})
+    """
+
+    name: str
+    texts: Mapping[str, Sequence[str]]
+    ids: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise ValueError(f"{self.name}: no sentence in it")
+        if len(self.texts) < 2:
+            raise ValueError(
+                f"{self.name}: sentences in {', '.join(self.texts) or 'no language'}; parallel ones need two languages"
+            )
+        for language, texts in self.texts.items():
+            if len(texts) != len(self.ids):
+                raise ValueError(
+                    f"{self.name}: {len(texts)} texts in {language} for {len(self.ids)} sentences"
+                )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Sorted."""
+        return tuple(self.texts)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of ids and texts."""
+        return sha256_of([list(self.ids), {code: list(texts) for code, texts in self.texts.items()}])
+
+    def cut(self, languages: Collection[str] | None = None, limit: int | None = None) -> ParallelSentences:
+        """The same in fewer languages, or the first so many sentences of it.
+
+        Raises:
+            ValueError: A language that it does not have.
+        """
+        if unknown := sorted(set(languages or ()) - set(self.texts)):
+            raise ValueError(f"{self.name} has no language {unknown[0]!r}; it has {', '.join(self.texts)}")
+        chosen = self.texts if languages is None else sorted(set(languages))
+        return ParallelSentences(
+            self.name, {code: self.texts[code][:limit] for code in chosen}, self.ids[:limit]
+        )
+
+    def as_benchmark(self) -> Benchmark:
+        """Each sentence, in each language, retrieves itself and its translations; candidate rows are sentence numbers.
+
+        Example:
+            >>> toy = ParallelSentences("toy", {"de": ["ja", "nein"], "en": ["yes", "no"]}, ["a", "b"])
+            >>> toy.as_benchmark().relevance["b"]
+            {'de': [1], 'en': [1]}
+        """
+        queries = {code: Queries(self.ids, texts) for code, texts in self.texts.items()}
+        relevance = {name: {code: [row] for code in self.texts} for row, name in enumerate(self.ids)}
+        return Benchmark(self.name, queries, self.texts, relevance)
+
+
+def load_sentences(
+    spec: str | Path,
+    *,
+    directory: str | Path | None = None,
+    languages: Collection[str] | None = None,
+    skip_bad: bool = False,
+) -> ParallelSentences:
+    """The parallel sentences of a name out of `SENTENCES`, or of a file as the module says.
+
+    Args:
+        spec: The name, or the path of a JSONL, CSV or Parquet file or a `datasets` directory.
+        directory: Where to look for a named set before HYBRIDNB_DATA, the cache and the public home.
+        languages: Only these; of a file, what else stands in its rows is not looked at.
+        skip_bad: Leave bad rows out of all languages, with a BadRowsWarning.
+
+    Raises:
+        ValueError: An unknown name (the nearest is told), a language that is not there, or a bad row.
+        FileNotFoundError: There is no such file, or the named set is nowhere and cannot be fetched.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = Path(directory) / "mine.csv"
+        ...     _ = file.write_text("en,de\\nyes,ja\\nno,nein\\n")
+        ...     load_sentences(file).texts
+        {'de': ['ja', 'nein'], 'en': ['yes', 'no']}
+    """
+    from hybridnb.corpora import benchmark_name, existing, is_path
+
+    if not is_path(spec):
+        found: ParallelSentences = SENTENCES[str(spec)].load(directory, skip_bad=skip_bad)
+        return found.cut(languages)
+    path = existing(spec, SENTENCES)
+    return read_sentences(path, benchmark_name(path), languages=languages, skip_bad=skip_bad)
+
+
+def read_sentences(
+    path: Path, name: str, *, languages: Collection[str] | None = None, skip_bad: bool = False
+) -> ParallelSentences:
+    """The sentences of a file as the module says.
+
+    Args:
+        path: The file or directory.
+        name: Of the set.
+        languages: What each row must have; None: those of the first.
+        skip_bad: As of `load_sentences`.
+
+    Raises:
+        BadRow: The first bad row (a ValueError), with file, line (of Parquet: row) and field.
+        ValueError: No sound row at all.
+    """
+    from hybridnb.corpora.columns import TABLES, table_rows
+
+    bad = BadRows(skip=skip_bad)
+    rows: Iterable[tuple[int, Mapping[str, Any]]]
+    rows = table_rows(path, bad)[1] if path.is_dir() or path.name.endswith(TABLES) else json_lines(path, bad)
+    wanted = None if languages is None else tuple(sorted(set(languages)))
+    sentences: dict[str, dict[str, str]] = {}
+    for line, row in rows:
+        try:
+            row_id, texts = _sentence(row, path, line, wanted)
+            if row_id in sentences:
+                raise BadRow(path, line, "id", f"{row_id!r} is there already", "give every row its own id")
+        except BadRow as error:
+            bad.add(error)
+        else:
+            wanted = wanted or tuple(texts)
+            sentences[row_id] = texts
+    bad.warn()
+    if not sentences:
+        raise ValueError(f"{path}: no sentence in it; write one a row")
+    columns = {code: [texts[code] for texts in sentences.values()] for code in wanted or ()}
+    return ParallelSentences(name, columns, list(sentences))
+
+
+def _sentence(
+    row: Mapping[str, Any], path: Path, line: int, wanted: Sequence[str] | None
+) -> tuple[str, dict[str, str]]:
+    """The id and the texts, by language in order, of a row; wanted: which it must have, None: those it has."""
+    row_id, place, fields = str(line), "", row
+    if "t" in row:
+        check_fields(row, {"id", "t"}, {"doc", "label"}, path, line)
+        row_id, place, fields = check_text(row["id"], path, line, "id"), "t.", row["t"]
+        if not isinstance(fields, Mapping):
+            raise BadRow(path, line, "t", "not an object", 'give {"language": "text"}')
+    given: dict[str, str] = {}
+    for field in fields:
+        try:
+            code = canonical(field)
+        except ValueError:
+            if wanted is None:
+                problem = "no language code"
+                raise BadRow(path, line, place + field, problem, 'use codes like "en", "zh-Hant"') from None
+            continue
+        if (other := given.setdefault(code, field)) != field:
+            raise BadRow(path, line, place + field, f"the same language as {other}", "keep one of them")
+    texts = {}
+    for code in wanted or sorted(given):
+        if code not in given or fields[given[code]] is None:
+            raise BadRow(path, line, place + code, "missing", REMEDY)
+        texts[code] = check_text(fields[given[code]], path, line, place + given[code])
+    return row_id, texts
