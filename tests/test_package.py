@@ -15,7 +15,7 @@ import hybridnb
 PACKAGE = Path(hybridnb.__file__).parent
 ROOMS = (
     *("files", "places", "registry", "progress", "process", "settings"),  # the floor
-    *("corpora", "encoders", "training", "retrieval", "measures", "study", "report"),
+    *("corpora", "encoders", "training", "debiasing", "retrieval", "measures", "study", "report"),
     *("notebooks", "cli"),
 )
 MODULES = sorted(
