@@ -1,7 +1,8 @@
 """The one table of measures: what is computed of ranks, what it is called, how it is printed and read.
 
-To add a metric, add a row to `_METRICS`; a measure of one task only, such as one of language bias, is a row of
-`MEASURES` itself. metrics.json, tables, tests of significance and figures follow.
+To add a metric, add a row to `_METRICS`; a measure of one task only is a row of `MEASURES` itself. metrics.json,
+tables, tests of significance and figures follow. What else is said of language bias, computed of a ranks table and
+not kept in metrics.json, is a row of `BIAS`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
+from hybridnb.measures import answers
+from hybridnb.measures.answers import Answers
 from hybridnb.measures.formulas import (
     Values,
     average_precision,
@@ -95,3 +99,42 @@ MEASURES: dict[str, Measure] = {
     )
 }  # fmt: skip
 """Label -> measure, in the order of metrics.json and of columns. Mo, Cr, Mul: the three tasks."""
+
+
+@dataclass(frozen=True)
+class BiasMeasure:
+    """One row of `BIAS`.
+
+    Args:
+        per_query: a number for each query (see `answers`).
+        digits: decimals in print.
+        better: which way is fairer, or better.
+        source: where it is defined.
+        over_queries: how a language's queries are averaged; its languages always by the mean.
+    """
+
+    per_query: Callable[[Answers], Values]
+    digits: int
+    better: Literal["higher", "lower", ""]
+    source: str
+    over_queries: Literal["mean", "median"] = "mean"
+
+
+BIAS: dict[str, BiasMeasure] = {
+    "rank distance": BiasMeasure(answers.rank_distance, 0, "lower", "arXiv 2408.10536"),
+    "rank distance, median": BiasMeasure(answers.rank_distance, 0, "lower", "arXiv 2408.10536", "median"),
+    "rank distance / pool": BiasMeasure(answers.distance_in_pool, 4, "lower", "ours, of arXiv 2408.10536"),
+    "worst rank": BiasMeasure(answers.worst_rank, 0, "lower", "Tsoumakas et al. (2010), coverage"),
+    "complete@20": BiasMeasure(partial(answers.complete_at, k=20), 3, "higher", "ours"),
+    "complete@100": BiasMeasure(partial(answers.complete_at, k=100), 3, "higher", "ours"),
+    "own language first": BiasMeasure(answers.own_first, 3, "lower", "ours"),
+    "own language first, by chance": BiasMeasure(answers.own_share, 3, "", "ours"),
+    "MRR": BiasMeasure(answers.reciprocal_first, 3, "higher", "Voorhees (TREC-8, 1999)"),
+    "mAP": BiasMeasure(answers.precision_with_own, 3, "higher", "Buckley and Voorhees (SIGIR 2000)"),
+    "mAP without own language": BiasMeasure(
+        answers.precision_without_own, 3, "higher", "after LAReQA, arXiv 2004.05484"
+    ),
+    "consistency": BiasMeasure(answers.consistency, 3, "higher", "ours, after arXiv 2509.06195"),
+    "PEER": BiasMeasure(answers.equal_expected_rank, 3, "higher", "arXiv 2405.00978"),
+}
+"""Label -> what a ranks table says of language bias in the merged pool."""

@@ -6,6 +6,7 @@ every function `runs` were evaluated on `benchmark`, a name or path, and `scores
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import bias
+from hybridnb.measures.answers import by_place
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics_file import unpack
 from hybridnb.study.runs import Run
@@ -265,21 +267,58 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """One row a run: its measures of language bias, and Friedman's test of the answers' ranks.
+    """One row a run: what its ranks say of language bias, means over query languages, and a test of it.
 
     Returns:
-        Index strategy; seed, the measures that compare languages, Kendall's W (mean over query languages; see
-        `bias.friedman`) and in how many query languages p is below 0.001.
+        Index strategy; seed, the labels of `catalogue.BIAS` (NaN where one says nothing), Kendall's W (of
+        `bias.friedman`: whether a language's queries prefer the same languages) and in how many query languages its p
+        is below 0.001.
     """
-    table = scores(runs, benchmark).set_index("strategy")
-    labels = [label for label, measure in MAIN.items() if measure.between_languages]
-    tested = [bias.friedman(run.ranks(benchmark)) for run in runs]
-    table = table.reindex(columns=["seed", *labels])
-    table["Kendall's W"] = [test["kendalls_w"].mean() for test in tested]
-    table["languages with p < 0.001"] = [
-        f"{(test['p_value'] < 0.001).sum()} of {len(test)}" for test in tested
+    rows = []
+    for run in runs:
+        ranks = run.ranks(benchmark)
+        with warnings.catch_warnings(action="ignore"):  # that PEER is constant is seen in the table
+            means = bias.by_query_language(ranks).mean(skipna=False)
+        test = bias.friedman(ranks)
+        sure = f"{(test['p_value'] < 0.001).sum()} of {len(test)}"
+        found = {"Kendall's W": test["kendalls_w"].mean(), "languages with p < 0.001": sure}
+        rows.append({**_named(run), **means, **found})
+    return pd.DataFrame(rows).set_index("strategy")
+
+
+def places(runs: Sequence[Run], benchmark: str, one: str, other: str) -> pd.DataFrame:
+    """What each answer's place adds to the multilingual mAP of two strategies, means over seeds.
+
+    See `answers.by_place`. With R answers to every query the first row times R is the MRR: it sees the best answer
+    alone, which mostly is the one in the query's own language.
+
+    Returns:
+        Index place, the best answer's first; columns one, other and difference (one minus other).
+    """
+    of_strategy = {
+        strategy: pd.concat(
+            [by_place(run.ranks(benchmark)) for run in runs if run.strategy == strategy], axis=1
+        ).mean(axis=1)
+        for strategy in (one, other)
+    }
+    table = pd.DataFrame(of_strategy)
+    return table.assign(difference=table[one] - table[other])
+
+
+def first_languages(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """How mixed the first ten candidates are, against the pool: means over query languages and seeds.
+
+    Returns:
+        Index strategy; the columns of `bias.first_languages`.
+    """
+    parts = [
+        bias.first_languages(run.top_languages(benchmark), bias.pool_sizes(run.ranks(benchmark)))
+        .mean(skipna=False)
+        .rename(run.strategy)
+        for run in runs
     ]
-    return table
+    table = pd.DataFrame(parts).rename_axis("strategy")
+    return table.groupby(level="strategy", sort=False).mean()
 
 
 def bias_in_short(scores: pd.DataFrame, pool: int, shares: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

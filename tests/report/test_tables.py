@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.stats import friedmanchisquare
 
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.catalogue import BIAS, MEASURES
 from hybridnb.report import tables
 from hybridnb.retrieval.ranks_table import COLUMNS
 from hybridnb.study.runs import Run
@@ -283,7 +283,7 @@ class TestHowItWasMade:
 
 def test_bias_table_agrees_with_scipy(runs: list[Run]) -> None:
     rng = np.random.default_rng(0)
-    expected = []
+    expected, distances = [], []
     for run in runs:
         # 8 questions in 2 languages, answers in 3: the merged pool only
         order = np.stack([rng.permutation(30)[:3] + 1 for _ in range(16)])
@@ -296,11 +296,31 @@ def test_bias_table_agrees_with_scipy(runs: list[Run]) -> None:
         pd.DataFrame(rows, columns=COLUMNS).to_parquet(run.directory / "ranks" / "toy.parquet")
         statistics = [friedmanchisquare(*part.T).statistic for part in (order[:8], order[8:])]
         expected.append(np.mean(statistics) / (8 * 2))
+        distances.append(np.mean(order.max(axis=1) - order.min(axis=1)))
     table = tables.bias_table(runs, "toy")
     assert table.index.tolist() == ["X-X-mono", "X-X-mono", "X-Y", "X-Y"]
-    assert table["rank distance"].tolist() == [400, 420, 100, 120]
+    assert table["rank distance"].to_numpy() == pytest.approx(distances)
+    assert list(table) == ["seed", *BIAS, "Kendall's W", "languages with p < 0.001"]
     assert table["Kendall's W"].to_numpy() == pytest.approx(expected)
     assert set(table["languages with p < 0.001"]) == {"0 of 2"}
+
+
+def test_places_of_two_strategies_and_their_difference(draw_run: Callable[..., Run]) -> None:
+    runs = [
+        draw_run(name, seed, spread=spread) for name, spread in (("X-Y", 20), ("X-X", 40)) for seed in (0, 1)
+    ]
+    table = tables.places(runs, "toy", "X-Y", "X-X")
+    assert list(table) == ["X-Y", "X-X", "difference"] and table.index.tolist() == [1, 2, 3]
+    means = tables.by_strategy(tables.scores(runs, "toy"))["Mul mAP"]
+    assert table[["X-Y", "X-X"]].sum().to_dict() == pytest.approx(means.to_dict())
+    assert table["difference"].sum() == pytest.approx(means["X-Y"] - means["X-X"])
+
+
+def test_first_languages_are_means_over_seeds(draw_run: Callable[..., Run]) -> None:
+    runs = [draw_run("X-Y", seed, spread=20) for seed in (0, 1)]
+    table = tables.first_languages(runs, "toy")
+    assert table.index.tolist() == ["X-Y"]
+    assert table.loc["X-Y"].tolist() == pytest.approx([1 / 3, 1, np.log2(3), np.log2(3)])
 
 
 def test_the_first_run_of_a_strategy_gives_the_answers(draw_run: Callable[..., Run]) -> None:
