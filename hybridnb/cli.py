@@ -33,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RESUMED = ("run", "train", "evaluate", "fetch")
+RESUMED = ("run", "train", "tune", "evaluate", "fetch")
 """Commands that go on where they were stopped."""
 
 
@@ -242,10 +242,28 @@ def train(
         }
     else:
         plan = planned(chosen)
-    plan = _part(plan, part)
+    plan = dict(list(plan.items())[_part(part)])
     making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()), skip_bad=skip_bad)
     for made in plan:
         print(f"run: {made.directory}", flush=True)
+
+
+@app.command(cls=Strict)
+def tune(
+    study: StudyName,
+    part: Annotated[
+        str, typer.Option(metavar="K/N", help="of all trials, the K-th of N parts: for N processes")
+    ] = "1/1",
+    setting: Settings = None,
+) -> None:
+    """Try the grid of a study's [tuning] on its validation sets, for every strategy alike; what is there is kept."""
+    from hybridnb.places import RUNS
+    from hybridnb.study import tuning
+
+    chosen = _study(study, None, None, None, setting)
+    for line in tuning.tune(chosen, _part(part)):
+        print(line, flush=True)
+    print(f"\ntrials: {RUNS / chosen.name / tuning.TABLE}")
 
 
 @app.command(cls=Strict)
@@ -523,11 +541,11 @@ def _value(text: str) -> Any:
         return text
 
 
-def _part(plan: dict[Run, list[str]], part: str) -> dict[Run, list[str]]:
+def _part(part: str) -> slice:
     k, _, n = part.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
         raise ValueError(f"--part {part}: write K/N with K from 1 to N, such as 1/2")
-    return dict(list(plan.items())[int(k) - 1 :: int(n)])
+    return slice(int(k) - 1, None, int(n))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,23 @@ class Sweep(Settings):
     benchmarks: tuple[str, ...] = ()
 
 
+class Tuning(Settings):
+    """How training settings are chosen; see `tuning`.
+
+    Args:
+        grid: tables of training settings, each with a list of values: of each table every combination is a trial.
+        sets: what trials are ranked on: "held-out" (the study's own held-out documents), validation corpora, parallel
+            sentences.
+        limit: items of each set that are used.
+        seeds: of the trials.
+    """
+
+    grid: Annotated[tuple[dict[str, tuple[Any, ...]], ...], Field(min_length=1)]
+    sets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)]
+    limit: int = Field(500, ge=2)
+    seeds: Seeds = (0,)
+
+
 class Study(Settings):
     """Which strategies are compared, on what, and how.
 
@@ -85,6 +102,7 @@ class Study(Settings):
             unseen.
         baseline: whether the encoder is also evaluated as it is, without fine-tuning.
         sweeps: runs beside the main ones.
+        tuning: how training settings were chosen.
         part: what `only` chose of the study, set by it.
     """
 
@@ -96,6 +114,7 @@ class Study(Settings):
     languages: Annotated[tuple[str, ...], AfterValidator(_one_form)] = ()
     baseline: bool = False
     sweeps: tuple[Sweep, ...] = ()
+    tuning: Tuning | None = None
     part: Annotated[str, Field(pattern="^[A-Za-z0-9.+-]{0,150}$")] = ""
     corpus: CorpusSettings = CorpusSettings()
     encoder: EncoderSettings = EncoderSettings()

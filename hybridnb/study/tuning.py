@@ -1,0 +1,189 @@
+"""Choosing training settings on validation sets: every combination of a grid, for every strategy alike.
+
+A trial is a run like any other, of a study of its own name, trained whole and then ranked on sets that are no benchmark.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridnb import corpora
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.pairs import benchmark_of
+from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.places import RESULTS, RUNS
+from hybridnb.study.making import evaluate_run, finetune, training_data
+from hybridnb.study.plan import run_here
+from hybridnb.study.runs import Run
+from hybridnb.study.settings import NOT_TRAINED, Study
+
+HELD_OUT = "held-out"
+"""In the place of a validation set: the documents that the study holds out of its own training corpus."""
+
+TABLE = "trials.csv"
+
+TASKS = {"monolingual": "mono", "crosslingual": "cross", "multilingual": "multi"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of the grid, under one strategy and seed.
+
+    study: the settings it is made with, under a name of its own; changed: those that the grid gave.
+    """
+
+    study: Study
+    changed: Mapping[str, Any]
+    strategy: str
+    seed: int
+
+    @property
+    def run(self) -> Run:
+        return run_here(self.study, self.strategy, self.seed)
+
+
+def trials(study: Study) -> list[Trial]:
+    """Every trial of a study's [tuning], the encoder before training first.
+
+    Raises:
+        ValueError: the study has no such section, or its grid names a setting that there is not.
+
+    Example:
+        >>> grid = [{"learning_rate": [1e-3, 3e-3], "temperature": [0.05]}, {"learning_rate": [1e-3], "steps": [36]}]
+        >>> quick = Study.load("quick", {"tuning": {"grid": grid, "sets": ["held-out"]}, "name": "quick"})
+        >>> for trial in trials(quick)[:3]:
+        ...     print(trial.strategy, trial.study.name, trial.changed)
+        no fine-tuning quick-tuning {}
+        X-X-mono quick-tuning-learning_rate=0.001-temperature=0.05 {'learning_rate': 0.001, 'temperature': 0.05}
+        X-Y quick-tuning-learning_rate=0.001-temperature=0.05 {'learning_rate': 0.001, 'temperature': 0.05}
+    """
+    if study.tuning is None:
+        raise ValueError(f"study {study.name} has no [tuning]: give it a grid and validation sets")
+    base = f"{study.name}-tuning"
+    found = [Trial(study.model_copy(update={"name": base}), {}, NOT_TRAINED, 0)]
+    combinations: dict[tuple[tuple[str, Any], ...], None] = {}
+    for part in study.tuning.grid:
+        for values in itertools.product(*part.values()):
+            combinations[tuple(zip(part, values, strict=True))] = None
+    for combination in combinations:
+        changed = dict(combination)
+        table = study.model_dump(exclude_none=True)
+        table["training"] |= changed
+        table["name"] = "-".join([base, *(f"{name}={value}" for name, value in combination)])
+        other = Study.read(table, f"study {study.name}, tuning.grid")
+        found += [Trial(other, changed, s, seed) for seed in study.tuning.seeds for s in study.strategies]
+    return found
+
+
+def tune(study: Study, part: slice = slice(None)) -> Iterator[str]:
+    """Make every trial that is not there yet; the table is written anew after each.
+
+    An encoder is deleted once it is ranked on every set: a grid of them would fill a disk.
+
+    Args:
+        study: with a [tuning].
+        part: which of the trials.
+
+    Yields:
+        A line for each trial.
+
+    Raises:
+        ValueError, OSError: of a set that cannot be read, before the first trial; as `finetune`.
+    """
+    todo = trials(study)[part]
+    sets = validation_sets(study)
+    for number, trial in enumerate(todo, start=1):
+        if missing := [name for name in sets if not (trial.run.is_trained and trial.run.is_evaluated(name))]:
+            run = finetune(trial.study, trial.strategy, trial.seed)
+            for name in missing:
+                evaluate_run(run, sets[name])
+            shutil.rmtree(run.encoder_directory)
+        table = trial_table(study)
+        file = RUNS / study.name / TABLE
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(file, index=False)
+        score = _score(trial.run, sets)
+        yield f"{number} of {len(todo)}: {trial.strategy} {dict(trial.changed)}: {score:.4f}"
+
+
+def validation_sets(study: Study) -> dict[str, Benchmark]:
+    """Name -> the validation sets of a study, in its languages of training alone.
+
+    Of each at most `tuning.limit` items are kept, evenly spaced, so that the same ones are whatever the strategy.
+
+    Raises:
+        ValueError, OSError: a set that there is not, or that cannot be read.
+    """
+    assert study.tuning is not None
+    sets = {}
+    for name in study.tuning.sets:
+        if name == HELD_OUT:
+            _, corpus = training_data(study)
+        elif name in corpora.VALIDATION or corpora.is_path(name):
+            corpus = corpora.validation_corpus(name)
+        else:
+            corpus = _sentences(name)
+        if study.languages:
+            corpus = corpus.in_languages(set(study.languages) & set(corpus.languages))
+        count = min(len(corpus), study.tuning.limit)
+        chosen = np.linspace(0, len(corpus) - 1, count).astype(int)
+        sets[name] = benchmark_of(corpora.benchmark_name(name), [corpus[n] for n in chosen.tolist()])
+    return sets
+
+
+def _sentences(name: str) -> ParallelCorpus:
+    """Parallel sentences as items: a sentence is asked for by itself and its translations."""
+    texts = corpora.load_benchmark(name).candidates
+    rows = range(min(map(len, texts.values())))
+    sentences = [{language: texts[language][row] for language in texts} for row in rows]
+    items = [Item(f"{name}/{row}", name, str(row), texts, texts) for row, texts in enumerate(sentences)]
+    return ParallelCorpus(name, items)
+
+
+def trial_table(study: Study) -> pd.DataFrame:
+    """A row a finished trial: what the grid gave, mAP by set and task, rank distance, `score`, seconds.
+
+    `score` is the mean over monolingual, cross-lingual and multilingual retrieval of the mean mAP over the sets.
+    """
+    assert study.tuning is not None
+    names = [corpora.benchmark_name(name) for name in study.tuning.sets]
+    rows = []
+    for trial in trials(study):
+        run = trial.run
+        if not run.is_trained or not all(map(run.is_evaluated, names)):
+            continue
+        row = {
+            "strategy": trial.strategy,
+            "seed": trial.seed,
+            **trial.changed,
+            "seconds": run.info["seconds"],
+        }
+        for name in names:
+            for task, short in TASKS.items():
+                if task in run.metrics[name]:
+                    row[f"{name} {short}"] = round(run.metrics[name][task]["map"], 4)
+            distance = run.metrics[name].get("multilingual", {}).get("rank_distance")
+            if distance is not None:
+                row[f"{name} rank distance"] = round(distance, 1)
+        rows.append(row | {"score": round(_score(run, names), 4)})
+    return pd.DataFrame(rows)
+
+
+def _score(run: Run, names: Any) -> float:
+    by_task = [
+        [run.metrics[name][task]["map"] for name in names if task in run.metrics[name]] for task in TASKS
+    ]
+    return float(np.mean([np.mean(of_task) for of_task in by_task if of_task]))
+
+
+def recorded_trials(study: Study) -> Path:
+    """Where the table of a recorded study is kept."""
+    return RESULTS / study.name / TABLE
