@@ -21,7 +21,6 @@ from hybridnb.process import Stopped, prepare, stopped_by_signals
 from hybridnb.training.strategies import spellings
 
 if TYPE_CHECKING:
-    from hybridnb.study.runs import Run
     from hybridnb.study.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second

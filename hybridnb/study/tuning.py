@@ -1,6 +1,6 @@
 """Choosing training settings on validation sets: every combination of a grid, for every strategy alike.
 
-A trial is a run like any other, of a study of its own name, trained whole and then ranked on sets that are no benchmark.
+A trial is a run like any other, of a study of its own name, ranked on sets that are no benchmark.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from transformers import (
 
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.training import checkpoints
+from hybridnb.training.attention import quick_backward
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.data import Batch, Collator, StepDataset, validation_batches
 from hybridnb.training.finite import check_gradient, check_validation, check_weights
@@ -230,7 +231,8 @@ def train(
     started = time.monotonic()
     checkpoint = checkpoints.last_checkpoint(directory, keep_best=settings.keep_best)
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with quick_backward(encoder.model):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         progress.close()
     steps = trainer.state.global_step
