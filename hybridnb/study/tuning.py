@@ -19,6 +19,7 @@ from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.pairs import benchmark_of
 from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.sentences import load_sentences
 from hybridnb.places import RESULTS, RUNS
 from hybridnb.study.making import evaluate_run, finetune, training_data
 from hybridnb.study.plan import run_here
@@ -141,11 +142,15 @@ def validation_sets(study: Study) -> dict[str, Benchmark]:
 
 def _sentences(name: str) -> ParallelCorpus:
     """Parallel sentences as items: a sentence is asked for by itself and its translations."""
-    texts = corpora.load_benchmark(name).candidates
-    rows = range(min(map(len, texts.values())))
-    sentences = [{language: texts[language][row] for language in texts} for row in rows]
-    items = [Item(f"{name}/{row}", name, str(row), texts, texts) for row, texts in enumerate(sentences)]
-    return ParallelCorpus(name, items)
+    sentences = load_sentences(name)
+    rows = zip(sentences.ids, zip(*sentences.texts.values(), strict=True), strict=True)
+    return ParallelCorpus(
+        name,
+        [
+            Item(row, name, row, of := dict(zip(sentences.languages, texts, strict=True)), of)
+            for row, texts in rows
+        ],
+    )
 
 
 def trial_table(study: Study) -> pd.DataFrame:
