@@ -136,7 +136,8 @@ def validation_sets(study: Study) -> dict[str, Benchmark]:
             corpus = corpus.in_languages(set(study.languages) & set(corpus.languages))
         count = min(len(corpus), study.tuning.limit)
         chosen = np.linspace(0, len(corpus) - 1, count).astype(int)
-        sets[name] = benchmark_of(corpora.benchmark_name(name), [corpus[n] for n in chosen.tolist()])
+        known_as = corpora.benchmark_name(name)
+        sets[known_as] = benchmark_of(known_as, [corpus[n] for n in chosen.tolist()])
     return sets
 
 
