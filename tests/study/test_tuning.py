@@ -26,7 +26,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def test_a_trial_is_every_combination_under_every_strategy_once(study: Study) -> None:
-    rates = [(t.strategy, t.study.training.steps, t.study.training.learning_rate) for t in tuning.trials(study)]
+    rates = [
+        (t.strategy, t.study.training.steps, t.study.training.learning_rate) for t in tuning.trials(study)
+    ]
     assert rates[0][0] == NOT_TRAINED
     assert rates[1:] == [
         (strategy, steps, rate)
