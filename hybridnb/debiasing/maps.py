@@ -45,6 +45,16 @@ class Affine(NamedTuple):
         return (vectors if self.matrix is None else vectors @ self.matrix) + self.offset
 
 
+def without(axes: NDArray[np.float64]) -> Affine:
+    """The map that projects orthonormal axes, [d, axes], out.
+
+    Example:
+        >>> without(np.array([[1.0], [0.0]]))(np.array([[3.0, 4.0]]))
+        array([[0., 4.]])
+    """
+    return Affine(np.eye(len(axes)) - axes @ axes.T, np.zeros(len(axes)))
+
+
 Maps = Mapping["Kind", Mapping[str, Affine]]
 """query and passage -> language, or `ANY` -> map. Every side has `ANY`."""
 

@@ -25,3 +25,10 @@ class Method:
 
 
 METHODS: Registry[Method] = Registry("debiasing method")
+
+
+def whole(method: str, what: str, strength: float, most: int) -> int:
+    """A strength that is a count. ValueError: it is not a whole number from 1 to `most`."""
+    if not (float(strength).is_integer() and 1 <= strength <= most):
+        raise ValueError(f"{method}: the strength is a number of {what}, 1 to {most} here, not {strength}")
+    return int(strength)

@@ -95,7 +95,7 @@ def _check(name: str, vectors: Any, shape: tuple[int, ...]) -> None:
 
 @dataclass(frozen=True)
 class Moments:
-    """First and second moments of a language's vectors x and of what each is to become, t.
+    """First and second moments of vectors x and of their targets t: of each, the mean of all vectors of its sentence.
 
     mean [d]: of x; covariance [d, d]: E (x - mean)^T (x - mean); cross [d, d]: E (x - mean)^T (t - E t). float64.
     """
@@ -128,12 +128,8 @@ class Statistics:
         return self._means[kind]
 
     def moments(self, kind: Kind) -> dict[str, Moments]:
-        """language -> its moments; the target of a vector is the `centroid` of its sentence."""
+        """language -> its moments; targets are means over all languages and both sides."""
         return self._moments[kind]
-
-    def centroid(self, kind: Kind) -> NDArray[np.float64]:
-        """[d]: the mean of all targets."""
-        return np.mean(list(self.means(kind).values()), axis=0)
 
     @cached_property
     def _means(self) -> dict[Kind, dict[str, NDArray[np.float64]]]:
@@ -148,27 +144,26 @@ class Statistics:
 
     @cached_property
     def _moments(self) -> dict[Kind, dict[str, Moments]]:
-        return {kind: self._moments_of(kind) for kind in KINDS}
-
-    def _moments_of(self, kind: Kind) -> dict[str, Moments]:
-        side, means, centroid = self.sentences.side(kind), self.means(kind), self.centroid(kind)
-        covariance, cross = (
-            {language: np.zeros((self.dimension,) * 2) for language in side} for _ in range(2)
-        )
+        sides = [(kind, language) for kind in KINDS for language in self.languages]
+        vectors = {(kind, language): self.sentences.side(kind)[language] for kind, language in sides}
+        means = {(kind, language): self.means(kind)[language] for kind, language in sides}
+        centre = np.mean(list(means.values()), axis=0)
+        covariance, cross = ({side: np.zeros((self.dimension,) * 2) for side in sides} for _ in range(2))
         for rows in self._blocks():
-            targets = (
-                sum(vectors[rows].astype(np.float64) for vectors in side.values()) / len(side) - centroid
-            )
-            for language, vectors in side.items():
-                # about the mean float32 is exact enough, and twice as fast
-                x = (vectors[rows] - means[language]).astype(np.float32)
-                covariance[language] += x.T @ x
-                cross[language] += x.T @ targets.astype(np.float32)
+            targets = np.zeros((len(rows), self.dimension))
+            for side in sides:
+                targets += vectors[side][rows]
+            # about the mean float32 is exact enough, and twice as fast
+            centred = (targets / len(sides) - centre).astype(np.float32)
+            for side in sides:
+                x = (vectors[side][rows] - means[side]).astype(np.float32)
+                covariance[side] += x.T @ x
+                cross[side] += x.T @ centred
         n = len(self.rows)
-        return {
-            language: Moments(means[language], covariance[language] / n, cross[language] / n)
-            for language in side
-        }
+        found: dict[Kind, dict[str, Moments]] = {kind: {} for kind in KINDS}
+        for side in sides:
+            found[side[0]][side[1]] = Moments(means[side], covariance[side] / n, cross[side] / n)
+        return found
 
     def _blocks(self) -> Iterator[NDArray[np.int64]]:
         return (self.rows[start : start + CHUNK] for start in range(0, len(self.rows), CHUNK))

@@ -1,10 +1,10 @@
 """An affine map for each language: as `one_map`, fitted to the language's own vectors.
 
-    x -> m + (x - mean(x)) W(language),   W(language) as there, of the vectors x of the language alone
+    x -> (x - E x) W,   E x and W as there, of the vectors x of the language alone
 
-Needs the language of a text; one that it was not fitted on, or that is not known, is served by the one map of all
-languages, of the same strength. Sources: see `one_map`; arXiv 2305.14256 has a map for each ordered pair of languages
-instead.
+At infinite strength W is the identity, and this is `means`. Needs the language of a text; one that it was not fitted
+on, or that is not known, is served by the one map of all languages, of the same strength. Sources: see `one_map`; arXiv
+2305.14256 has a map for each ordered pair of languages instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def fit(statistics: Statistics) -> Callable[[float], Maps]:
     """strength: above 0; the more, the nearer each map is to the identity."""
     regressions = {
         kind: {
-            language: TowardsIdentity(moments, statistics.centroid(kind))
+            language: TowardsIdentity(moments)
             for language, moments in {**statistics.moments(kind), ANY: pooled(statistics, kind)}.items()
         }
         for kind in KINDS

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from hybridnb.debiasing.maps import ANY, Affine, Maps
 from hybridnb.debiasing.method import METHODS, Method
 from hybridnb.debiasing.sentences import KINDS, Statistics
@@ -29,9 +31,9 @@ def fit(statistics: Statistics) -> Callable[[float], Maps]:
         return {
             kind: {
                 language: Affine(None, -strength * mean)
-                for language, mean in {**statistics.means(kind), ANY: statistics.centroid(kind)}.items()
+                for language, mean in {**means, ANY: np.mean(list(means.values()), axis=0)}.items()
             }
-            for kind in KINDS
+            for kind, means in ((kind, statistics.means(kind)) for kind in KINDS)
         }
 
     return at
