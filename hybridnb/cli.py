@@ -32,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RESUMED = ("run", "train", "tune", "evaluate", "fetch")
+RESUMED = ("run", "train", "tune", "evaluate", "debias", "fetch")
 """Commands that go on where they were stopped."""
 
 
@@ -165,7 +165,14 @@ SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="count and list bad rows of data files instead of stopping")
 ]
 
-
+Pooling = Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")]
+Prefix = Annotated[str | None, typer.Option(help="instead of the model's own")]
+Length = Annotated[int | None, typer.Option(help="in tokens")]
+Revision = Annotated[str | None, typer.Option(help="on the hub")]
+Precision = Annotated[
+    Literal["float32", "bfloat16"] | None,
+    typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
+]
 Form = Annotated[
     Literal["text", "markdown", "latex", "csv"],
     typer.Option("--format", help="of what is printed; LaTeX needs its package booktabs"),
@@ -326,16 +333,25 @@ def evaluate(
         typer.Option(metavar="CODE", help="cut the benchmarks to these languages; repeatable"),
     ] = None,
     data: Data = None,
-    pooling: Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")] = None,
-    query_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
-    passage_prefix: Annotated[str | None, typer.Option(help="instead of the model's own")] = None,
-    max_query_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
-    max_passage_length: Annotated[int | None, typer.Option(help="in tokens")] = None,
-    revision: Annotated[str | None, typer.Option(help="on the hub")] = None,
-    precision: Annotated[
-        Literal["float32", "bfloat16"] | None,
-        typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
+    debias: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="also with these maps of `debias` on its vectors, to OUT/debiased; repeatable"
+        ),
     ] = None,
+    predict_languages: Annotated[
+        bool,
+        typer.Option(
+            "--predict-languages", help="tell maps the languages of texts by lingua, not by the benchmark"
+        ),
+    ] = False,
+    pooling: Pooling = None,
+    query_prefix: Prefix = None,
+    passage_prefix: Prefix = None,
+    max_query_length: Length = None,
+    max_passage_length: Length = None,
+    revision: Revision = None,
+    precision: Precision = None,
     form: Form = "text",
     skip_bad: SkipBad = False,
 ) -> None:
@@ -359,19 +375,95 @@ def evaluate(
     benchmarks = [corpora.load_benchmark(spec, directory=data, skip_bad=skip_bad) for spec in benchmark]
     if language:
         benchmarks = [loaded.in_languages(language) for loaded in benchmarks]
+    from hybridnb.debiasing import Debiasing
     from hybridnb.encoders.foreign import load_encoder
     from hybridnb.study import evaluation
+    from hybridnb.study.runs import DEBIASED
 
+    debiasings = [Debiasing.load(directory) for directory in debias or ()]
     system: Any = vectors or run or model
     if model not in (None, "bm25"):
         system = load_encoder(str(model), name=name, **conventions)
     depth = 100 if trec and trec_depth is None else trec_depth
     options: dict[str, Any] = {"name": name, "task": task, "trec": depth}
+    options |= {"debiasings": debiasings, "predict_languages": predict_languages}
     for loaded in benchmarks:
         evaluation.evaluate(system, loaded, out, **options, cache=cache_directory() / "embeddings")
-    known = read_metrics(out)
-    print(render(headline_table({loaded.name: known[loaded.name] for loaded in benchmarks}), form))
+    places = {"": out, **{f", {one.method}": out / DEBIASED / one.method for one in debiasings}}
+    rows = {
+        f"{loaded.name}{said}": read_metrics(place)[loaded.name]
+        for loaded in benchmarks
+        for said, place in places.items()
+    }
+    print(render(headline_table(rows), form))
     print(f"\nranks and metrics: {out}", file=None if form == "text" else sys.stderr)
+
+
+@app.command(cls=Strict)
+def debias(
+    model: Annotated[
+        str, typer.Argument(help="hub name, transformers or sentence-transformers directory, a run")
+    ],
+    sentences: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FILE",
+            help="parallel sentences, JSONL, CSV or Parquet, or ntrex, flores, xnli; repeatable",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="gets the debiased encoder, or the maps alone")],
+    method: Annotated[
+        str, typer.Option(help="one-map, lsar, ...; those that need a text's language give maps alone")
+    ] = "one-map",
+    language: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="fit to these languages alone; repeatable")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="so many sentences of each set")
+    ] = None,
+    data: Data = None,
+    pooling: Pooling = None,
+    query_prefix: Prefix = None,
+    passage_prefix: Prefix = None,
+    max_query_length: Length = None,
+    max_passage_length: Length = None,
+    revision: Revision = None,
+    precision: Precision = None,
+    form: Form = "text",
+    skip_bad: SkipBad = False,
+) -> None:
+    """Make an encoder fairer to languages without training: fit a map to its vectors of parallel sentences."""
+    from hybridnb.debiasing import METHODS
+    from hybridnb.places import cache_directory
+
+    METHODS[method]
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise FileExistsError(f"{out} is there already: choose another directory")
+    from hybridnb.encoders.foreign import load_encoder
+    from hybridnb.report.tables import headline_table, render
+    from hybridnb.study import debiased
+
+    sets = debiased.read_sets(
+        sentences, languages=language or (), limit=limit, directory=data, skip_bad=skip_bad
+    )
+    encoder = load_encoder(
+        model,
+        pooling=pooling,
+        query_prefix=query_prefix,
+        passage_prefix=passage_prefix,
+        max_query_length=max_query_length,
+        max_passage_length=max_passage_length,
+        revision=revision,
+        precision=precision,
+    )
+    made, measured = debiased.fit_and_measure(encoder, sets, method, cache_directory() / "embeddings")
+    debiased.save(encoder, made, out)
+    print(f"{made.made_of['sentences']} sentences in {', '.join(made.languages)}; on others, held out:\n")
+    print(render(headline_table(measured).rename_axis(None), form))
+    if made.needs_language:
+        print(f"\nmaps: {out}, for `hybridnb evaluate {model} --benchmark NAME --debias {out} --out DIR`")
+    else:
+        print(f"\ndebiased encoder: {out}, for SentenceTransformer(...).encode_query and .encode_document")
 
 
 def _check_system(

@@ -32,7 +32,7 @@ REGISTRIES: tuple[Registry[Any], ...] = (BENCHMARKS, TRAINING, VALIDATION, SENTE
 
 __all__ = ["BENCHMARKS", "SENTENCES", "TRAINING", "VALIDATION"]
 __all__ += ["benchmark_name", "content_sha256", "load_benchmark"]
-__all__ += ["source_of", "training_corpus", "validation_corpus"]
+__all__ += ["sentences_in", "source_of", "training_corpus", "validation_corpus"]
 
 
 def load_benchmark(spec: str | Path, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
@@ -98,6 +98,21 @@ def benchmark_name(spec: str | Path) -> str:
     for ending in (*JSONL, *TABLES):
         name = name.removesuffix(ending)
     return "".join(c if c.isalnum() or c in "=._-" else "_" for c in name)
+
+
+def sentences_in(benchmark: str) -> set[str]:
+    """The sets of parallel sentences that a benchmark of this name has: what is fitted to them is not evaluated on it.
+
+    Example:
+        >>> sentences_in("belebele"), sentences_in("xquad-r")
+        ({'flores'}, set())
+    """
+    return {
+        name
+        for known, data_set in BENCHMARKS.items()
+        for name in data_set.sentences_of
+        if benchmark == known or benchmark.startswith(f"{known}-")  # cut to some languages
+    }
 
 
 def training_corpus(

@@ -27,12 +27,14 @@ class DataSet(Generic[Data]):
             parameters are the options that it takes (`skip_bad`, `languages`, ...).
         source: Its files and their public home; None where it is made here.
         made_of: Of one made here, what its content depends on, as anything JSON can hold.
+        sentences_of: Of a benchmark, the sets of parallel sentences that it is made of.
     """
 
     about: str
     load: Callable[..., Data]
     source: Source | None
     made_of: Callable[[], Any] | None = None
+    sentences_of: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.source is None) == (self.made_of is None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 _USUAL = re.compile("[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?")
@@ -57,6 +57,39 @@ def is_code(text: str) -> bool:
     from langcodes import tag_is_valid
 
     return _USUAL.fullmatch(text) is not None and tag_is_valid(text)
+
+
+def predicted(texts: Sequence[str], among: Collection[str]) -> list[str | None]:
+    """The language that each text is in, as lingua tells (`pip install 'hybridnb[languages]'`).
+
+    Args:
+        texts: Some.
+        among: The codes that there may be.
+
+    Returns:
+        A code for each text, None where it cannot be told.
+
+    Raises:
+        ValueError: lingua is not installed, or knows fewer than two of the languages.
+
+    Example:
+        >>> predicted(["Wo ist der Bahnhof?", "Where is the station?", "123"], ["de", "en", "tr"])
+        ['de', 'en', None]
+    """
+    try:
+        from lingua import Language, LanguageDetectorBuilder
+    except ImportError:
+        raise ValueError(
+            "lingua tells languages, and is not installed: pip install 'hybridnb[languages]'"
+        ) from None
+    code_of = {language: canonical(language.iso_code_639_1.name.lower()) for language in Language.all()}
+    known = [language for language, code in code_of.items() if code in among]
+    if len(known) < 2:
+        raise ValueError(
+            f"of {', '.join(sorted(among))} lingua knows {len(known)}: two or more are needed to tell them"
+        )
+    detector = LanguageDetectorBuilder.from_languages(*known).build()
+    return [found and code_of[found] for found in detector.detect_languages_in_parallel_of(list(texts))]
 
 
 def say_mapped(where: object, mapped: Mapping[str, str]) -> None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.catalogue import SENTENCES
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
 from hybridnb.files import sha256_of
+
+if TYPE_CHECKING:
+    from hybridnb.corpora.parallel import ParallelCorpus
 
 REMEDY = "give every row all languages, or name fewer languages"
 
@@ -70,7 +73,7 @@ class ParallelSentences:
         return sha256_of([list(self.ids), {code: list(texts) for code, texts in self.texts.items()}])
 
     def cut(self, languages: Collection[str] | None = None, limit: int | None = None) -> ParallelSentences:
-        """The same in fewer languages, or the first so many sentences of it.
+        """The same in fewer languages, or so many sentences of it at most, evenly spaced.
 
         Raises:
             ValueError: A language that it does not have.
@@ -78,9 +81,10 @@ class ParallelSentences:
         if unknown := sorted(set(languages or ()) - set(self.texts)):
             raise ValueError(f"{self.name} has no language {unknown[0]!r}; it has {', '.join(self.texts)}")
         chosen = self.texts if languages is None else sorted(set(languages))
-        return ParallelSentences(
-            self.name, {code: self.texts[code][:limit] for code in chosen}, self.ids[:limit]
-        )
+        count = len(self) if limit is None else min(limit, len(self))
+        rows = [number * len(self) // count for number in range(count)]
+        texts = {code: [self.texts[code][row] for row in rows] for code in chosen}
+        return ParallelSentences(self.name, texts, [self.ids[row] for row in rows])
 
     def as_benchmark(self) -> Benchmark:
         """Each sentence, in each language, retrieves itself and its translations; candidate rows are sentence numbers.
@@ -93,6 +97,48 @@ class ParallelSentences:
         queries = {code: Queries(self.ids, texts) for code, texts in self.texts.items()}
         relevance = {name: {code: [row] for code in self.texts} for row, name in enumerate(self.ids)}
         return Benchmark(self.name, queries, self.texts, relevance)
+
+
+class Sides(NamedTuple):
+    """What is encoded as queries, and what as passages: the same sentences, or texts and what answers them."""
+
+    queries: ParallelSentences
+    passages: ParallelSentences
+
+    def cut(self, languages: Collection[str] | None = None, limit: int | None = None) -> Sides:
+        """Both, as `ParallelSentences.cut`."""
+        queries = self.queries.cut(languages, limit)
+        same = self.queries is self.passages
+        return Sides(queries, queries if same else self.passages.cut(languages, limit))
+
+    @classmethod
+    def of_corpus(cls, corpus: ParallelCorpus, languages: Collection[str] = ()) -> Sides:
+        """The queries and passages of the items that have both in all languages.
+
+        Args:
+            corpus: Parallel pairs.
+            languages: Which; left out, the corpus's.
+
+        Raises:
+            ValueError: There is no such item.
+        """
+        chosen = sorted(languages or corpus.languages)
+        items = [
+            item
+            for item in corpus.items
+            if all(code in item.queries and code in item.passages for code in chosen)
+        ]
+        if not items:
+            raise ValueError(f"{corpus.name}: no item has query and passage in all of {', '.join(chosen)}")
+        ids = [item.id for item in items]
+        return cls(
+            ParallelSentences(
+                corpus.name, {code: [item.queries[code] for item in items] for code in chosen}, ids
+            ),
+            ParallelSentences(
+                corpus.name, {code: [item.passages[code] for item in items] for code in chosen}, ids
+            ),
+        )
 
 
 def load_sentences(

@@ -19,7 +19,7 @@ import transformers
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Router, Transformer
 from torch import Tensor
 from torch.nn import functional
 
@@ -42,6 +42,9 @@ Kind = Literal["query", "passage"]
 Precision = Literal["float32", "bfloat16"]
 POOLINGS = (*Pooling.POOLING_MODES, "pooler")
 """What a model may be asked to pool by; "pooler" is a BERT model's own layer over its first token."""
+
+TASKS: dict[Kind, str] = {"query": "query", "passage": "document"}
+"""What sentence-transformers calls the kinds."""
 
 TOKENIZE_BLOCK = 16_384
 """Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
@@ -222,12 +225,17 @@ class DualEncoder(torch.nn.Module):
                 f"tokens takes {taken}: nothing of the text would be left"
             )
 
-    def check_savable(self) -> None:
-        """Whether checkpoints of the weights can be written; asked before the first step of a training.
+    def check_trainable(self) -> None:
+        """Whether it can be trained, and checkpoints of the weights written; asked before the first step.
 
         Raises:
-            ValueError: two weights share their memory, which safetensors does not store.
+            ValueError: it is debiased, or two weights share their memory, which safetensors does not store.
         """
+        if any(isinstance(module, Router) for module in self.network):
+            raise ValueError(
+                f"{self._name} is debiased, with a map for queries and one for passages: train the model that it was "
+                "made from, and debias that"
+            )
         places: dict[int, str] = {}
         for name, weight in self.state_dict().items():
             other = places.setdefault(weight.data_ptr(), name)
@@ -265,15 +273,20 @@ class DualEncoder(torch.nn.Module):
         """`input_ids` and `attention_mask`, int64 [texts, longest], padded to the longest of them."""
         return self.pad(self.token_ids(texts, kind, max_length))
 
-    def forward(self, features: dict[str, Tensor]) -> Tensor:
-        """Vectors, float32 [texts, dimension], of tokenized texts; of length 1 unless compared by "dot"."""
+    def forward(self, features: dict[str, Tensor], kind: Kind = "passage") -> Tensor:
+        """Vectors, float32 [texts, dimension], of tokenized texts; of length 1 unless compared by "dot".
+
+        The kind acts on an encoder that is debiased, and has a map for each.
+        """
         states = self.network[0](dict(features))
-        # pooled in float32 whatever autocast made of the states
+        # pooled and mapped in float32 whatever autocast made of the states
         states = {
             k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in states.items()
         }
-        for module in list(self.network)[1:]:
-            states = module(states)
+        with torch.autocast(self.device.type, enabled=False):
+            for module in list(self.network)[1:]:
+                routed = {"task": TASKS[kind]} if isinstance(module, Router) else {}
+                states = module(states, **routed)
         vectors = states["sentence_embedding"].float()[:, : self.network.truncate_dim]
         return vectors if self.network.similarity_fn_name == "dot" else functional.normalize(vectors, dim=-1)
 
@@ -318,7 +331,7 @@ class DualEncoder(torch.nn.Module):
                 ids = self.token_ids([unique[row] for row in block], kind)
                 for batch in token_batches([len(row) for row in ids], budget):
                     features = self.pad([ids[position] for position in batch])
-                    vectors[[block[position] for position in batch]] = self.embed(features)
+                    vectors[[block[position] for position in batch]] = self.embed(features, kind)
                     bar.update(len(batch))
         return vectors[[row_of[text] for text in texts]]
 
@@ -361,18 +374,18 @@ class DualEncoder(torch.nn.Module):
             return self.precision == "bfloat16"
         return device_type == "cuda" and torch.cuda.is_bf16_supported()
 
-    def embed(self, features: dict[str, Tensor]) -> NDArray[np.float32]:
+    def embed(self, features: dict[str, Tensor], kind: Kind) -> NDArray[np.float32]:
         """`forward` on the encoder's device, in its `precision`."""
         device = self.device
         features = {key: value.to(device) for key, value in features.items()}
         bfloat16 = self.uses_bfloat16(device.type)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
             if self._trunk is None:
-                return self(features).cpu().numpy()
+                return self(features, kind).cpu().numpy()
             states = self._trunk.states(features, "bfloat16" if bfloat16 else "float32")
             with self._trunk.above():
                 above = {"inputs_embeds": states, "attention_mask": features["attention_mask"]}
-                return self(above).cpu().numpy()
+                return self(above, kind).cpu().numpy()
 
 
 def encoder_sha256(encoder: DualEncoder) -> str:

@@ -58,7 +58,7 @@ class ForeignEncoder:
     """
 
     def __init__(self, model: Any, name: str) -> None:
-        self._model, self.name = model, name
+        self.network, self.name = model, name
         own = getattr(model, "similarity_fn_name", None)
         if own not in (None, "cosine", "dot"):
             raise ValueError(f"{name} is compared by {own!r}; ranks here are by 'cosine' or 'dot'")
@@ -82,13 +82,15 @@ class ForeignEncoder:
     @property
     def conventions(self) -> dict[str, Any]:
         """What it is, for evaluations.json."""
-        kind = type(self._model)
-        prompts = getattr(self._model, "prompts", None)
+        kind = type(self.network)
+        prompts = getattr(self.network, "prompts", None)
         return {
             "model": self.name,
             "class": f"{kind.__module__}.{kind.__qualname__}",
             **(
-                {"prompts": dict(prompts)} if isinstance(self._model, SentenceTransformer) and prompts else {}
+                {"prompts": dict(prompts)}
+                if isinstance(self.network, SentenceTransformer) and prompts
+                else {}
             ),
             "similarity": self.similarity,
         }
@@ -108,13 +110,13 @@ class ForeignEncoder:
         return vectors if self.similarity == "dot" else unit(vectors)
 
     def _raw(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
-        method = next((name for name in (METHODS[kind], "encode") if hasattr(self._model, name)), None)
+        method = next((name for name in (METHODS[kind], "encode") if hasattr(self.network, name)), None)
         if method is None:
             raise ValueError(
-                f"{self.name}: a {type(self._model).__name__} has neither {METHODS[kind]} nor encode, which makes "
+                f"{self.name}: a {type(self.network).__name__} has neither {METHODS[kind]} nor encode, which makes "
                 "vectors of a list of texts"
             )
-        given = getattr(self._model, method)(list(texts))
+        given = getattr(self.network, method)(list(texts))
         try:
             vectors = given.detach().float().cpu().numpy() if torch.is_tensor(given) else np.asarray(given)
             vectors = np.ascontiguousarray(vectors, dtype=np.float32)

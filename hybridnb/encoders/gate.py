@@ -20,8 +20,10 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
-MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Dropout", "Normalize")
+MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Dropout", "Normalize", "Router")
 """Of sentence-transformers; what else a pipeline may hold does not start from tokens, or needs weights in pickle."""
+
+DENSE = "sentence_transformers.base.modules.dense.Dense"
 
 ENCODER_HALVES = ("t5", "mt5", "umt5", "longt5")
 """Encoder-decoders of which sentence-transformers loads the encoder alone, as Sentence-T5 (arXiv 2108.08877) does."""
@@ -214,6 +216,8 @@ def _check_modules(directory: Path) -> Path:
 
 
 def _check_module(directory: Path, kind: str) -> None:
+    if kind == "Router":
+        _check_router(directory)
     if kind in ("Pooling", "Dense", "LayerNorm"):
         config = _json(directory / "config.json")
         activation = str(config.get("activation_function", "torch."))
@@ -233,6 +237,24 @@ def _check_module(directory: Path, kind: str) -> None:
                 f"{directory / 'config.json'}: include_prompt is off, so that a prompt is left out of the pooling: "
                 "that is not supported"
             )
+
+
+def _check_router(directory: Path) -> None:
+    """Whether it sends queries and documents each through Dense modules, as a debiased encoder does."""
+    file = directory / "router_config.json"
+    config = _optional(file)
+    kinds, routes, parameters = (config.get(key, {}) for key in ("types", "structure", "parameters"))
+    if not all(isinstance(part, dict) for part in (kinds, routes, parameters)):
+        raise ValueError(f"{file}: types, structure and parameters must be objects")
+    other = {str(kind) for kind in kinds.values()} - {DENSE}
+    if other or set(routes) != {"query", "document"} or parameters.get("route_mappings"):
+        raise NotTrainable(
+            f"{file}: a Router is supported where it is of a Dense for queries and one for documents"
+        )
+    for name in kinds:
+        if Path(name).name != name:
+            raise ValueError(f"{file}: the path {name!r} leads out of the model's directory")
+        _check_module(directory / name, "Dense")
 
 
 def _check_pipeline(file: Path, settings: dict[str, Any]) -> None:

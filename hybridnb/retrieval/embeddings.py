@@ -21,6 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.sentences import ParallelSentences, Sides
+from hybridnb.debiasing.sentences import SentenceVectors
 from hybridnb.encoders.encoder import DualEncoder, Kind, encoder_sha256
 from hybridnb.encoders.foreign import ForeignEncoder
 from hybridnb.files import atomic, sha256_of
@@ -59,6 +61,40 @@ def encode_benchmark(
     parts = _Parts(encoder, cache)
     queries = {language: queries.texts for language, queries in benchmark.queries.items()}
     return parts.encode(queries, "query"), parts.encode(benchmark.candidates, "passage")
+
+
+def encode_sentences(
+    encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides], *, cache: Path | None
+) -> SentenceVectors:
+    """The vectors of parallel sentences under both prefixes, the sets one below the other.
+
+    Moves a `DualEncoder` to the accelerator where there is one.
+
+    Args:
+        encoder: what encodes; its vectors are compared by cosine.
+        sets: of each what is encoded as queries and what as passages, usually the same; all in the same languages.
+        cache: as of `encode_benchmark`; each set has parts of its own.
+
+    Raises:
+        ValueError: a vector is not finite or not of length 1, or the sets are in different languages.
+    """
+    if isinstance(encoder, DualEncoder):
+        to_accelerator(encoder)
+    parts = _Parts(encoder, cache)
+    languages = sets[0].queries.languages
+    if others := [side.name for pair in sets for side in pair if side.languages != languages]:
+        raise ValueError(
+            f"{others[0]} is in other languages than {sets[0].queries.name}: cut both to the same"
+        )
+
+    def encoded(texts: Iterable[ParallelSentences], kind: Kind) -> dict[str, NDArray[np.float32]]:
+        vectors = [parts.encode(of_set.texts, kind) for of_set in texts]
+        return {code: np.concatenate([part[code][:] for part in vectors]) for code in languages}
+
+    return SentenceVectors(
+        query=encoded((pair.queries for pair in sets), "query"),
+        passage=encoded((pair.passages for pair in sets), "passage"),
+    )
 
 
 def to_accelerator(encoder: DualEncoder) -> None:

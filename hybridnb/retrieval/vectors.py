@@ -86,7 +86,7 @@ def check_shapes(benchmark: Benchmark, query_vectors: Vectors, candidate_vectors
 
 def query_matrix(query_vectors: Vectors, languages: list[str]) -> NDArray[np.float32]:
     """float32 [queries, d], the languages one below the other. ValueError: a vector is not finite."""
-    parts = [np.array(query_vectors[language], dtype=np.float32, order="C") for language in languages]
+    parts = [np.array(query_vectors[language][:], dtype=np.float32, order="C") for language in languages]
     for language, vectors in zip(languages, parts, strict=True):
         check_finite("query", language, vectors, np.arange(len(vectors)))
     return np.concatenate(parts)

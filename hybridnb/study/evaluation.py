@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.languages import predicted
+from hybridnb.debiasing.maps import Debiasing
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.files import atomic, file_sha256, locked, write_json, write_text
+from hybridnb.files import atomic, file_sha256, locked, sha256_of, write_json, write_text
 from hybridnb.measures.metrics_file import pack, read_metrics
+from hybridnb.retrieval.mapped import Languages, mapped
 from hybridnb.retrieval.nearest import top_languages
+from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.ranks_table import Task, write_ranks
 from hybridnb.retrieval.vectors import Vectors
 from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
-from hybridnb.study.runs import read_evaluations
-from hybridnb.study.systems import Encoded, Runs, as_system
+from hybridnb.study.runs import DEBIASED, read_evaluations
+from hybridnb.study.systems import Encoded, Given, Runs, as_system
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -38,6 +44,8 @@ def evaluate(
     task: Task | None = None,
     trec: int | None = None,
     cache: Path | None = None,
+    debiasings: Sequence[Debiasing] = (),
+    predict_languages: bool = False,
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
@@ -57,13 +65,16 @@ def evaluate(
             `trec_write.write_trec`).
         cache: of `encode_benchmark`, for a `DualEncoder`. Without a cache vectors are kept in out/vectors until all
             is written, so that an encoding that was killed goes on.
+        debiasings: also evaluate the system with each of these put on its vectors: out/debiased/METHOD gets ranks,
+            metrics.json and evaluations.json of its own.
+        predict_languages: tell the languages of texts to those that need them by a library, not by the benchmark.
 
     Returns:
         The benchmark's part of metrics.json.
 
     Raises:
         ValueError: it is no system, gives vectors that are none, or `out` holds another system's results, or results
-            on other data of the same name.
+            on other data of the same name; a debiasing is not for this system or was fitted to the benchmark's texts.
         OSError: `out` cannot be written; this is tried first.
     """
     out, made = Path(out), as_system(system, name, task)
@@ -74,8 +85,15 @@ def evaluate(
     entry = made.entry
     if name:
         entry["encoder"]["model"] = name
-    with locked(out):
-        check_results(out, entry, benchmark)
+    if debiasings and not isinstance(made, Encoded | Given):
+        raise ValueError(f"{entry['encoder']['model']} has no vectors that could be debiased")
+    debiased = [
+        (one, out / DEBIASED / one.method, debiased_entry(entry, one, benchmark, predict_languages))
+        for one in debiasings
+    ]
+    for directory, of in ((out, entry), *(part[1:] for part in debiased)):
+        with locked(directory):
+            check_results(directory, of, benchmark)
     for_now = out / "vectors"
     is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
     ranked = made.rank(benchmark, cache if cache and is_ours else for_now)
@@ -91,8 +109,57 @@ def evaluate(
                 parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
             # last: `Run.is_evaluated` looks for it
             write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+        for one, directory, of in debiased:
+            among = one.languages if predict_languages and one.needs_language else ()
+            asked = {language: queries.texts for language, queries in benchmark.queries.items()}
+            sides = (
+                mapped(queries, one, "query", _predicted(asked, among)),
+                mapped(candidates, one, "passage", _predicted(benchmark.candidates, among)),
+            )
+            keep_results(directory, of, benchmark, exact_ranks(benchmark, *sides))
     shutil.rmtree(for_now, ignore_errors=True)
     return result
+
+
+def debiased_entry(
+    system: Mapping[str, Any], debiasing: Debiasing, benchmark: Benchmark, predict_languages: bool = False
+) -> dict[str, Any]:
+    """What evaluations.json says of a system with a debiasing put on its vectors.
+
+    Args:
+        system: its own entry.
+        debiasing, benchmark, predict_languages: as of `evaluate`.
+
+    Raises:
+        ValueError: its vectors are not compared by cosine, or the debiasing was fitted to texts of the benchmark.
+
+    Warns:
+        UserWarning: the debiasing was fitted to the vectors of another encoder.
+    """
+    encoder, fitted = system["encoder"], debiasing.made_of
+    if encoder.get("similarity", "cosine") != "cosine":
+        raise ValueError(
+            f"{encoder['model']} is compared by {encoder['similarity']!r}; debiasings are for cosine"
+        )
+    if seen := corpora.sentences_in(benchmark.name) & set(fitted.get("sets", ())):
+        raise ValueError(
+            f"{debiasing.method} was fitted to {min(seen)}, whose sentences {benchmark.name} has: fit it to others"
+        )
+    if fitted.get("encoder_sha256", system["encoder_sha256"]) != system["encoder_sha256"]:
+        warnings.warn(
+            f"{debiasing.method} was fitted to the vectors of another encoder than {encoder['model']}, or in another "
+            "precision",
+            stacklevel=3,
+        )
+    told = {"languages": "predicted"} if predict_languages and debiasing.needs_language else {}
+    return {
+        "encoder": {**encoder, "debiasing": {**fitted, **told}},
+        "encoder_sha256": sha256_of([system["encoder_sha256"], debiasing.sha256, *told]),
+    }
+
+
+def _predicted(texts: Mapping[str, Sequence[str]], among: Sequence[str]) -> Languages | None:
+    return {code: predicted(of_code, among) for code, of_code in texts.items()} if among else None
 
 
 def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) -> dict[str, Any]:

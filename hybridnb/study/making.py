@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.debiasing.settings import TRAINING
 from hybridnb.files import atomic, locked, write_json, write_text
 from hybridnb.places import cache_directory
 from hybridnb.study.identity import identity, recorded_identity
 from hybridnb.study.plan import claim_name, recorded_otherwise, run_of, study_runs, sweep_runs
-from hybridnb.study.runs import Run, read_evaluations
+from hybridnb.study.runs import DEBIASED, Run, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.strategies import Strategy
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
     from hybridnb.corpora.parallel import ParallelCorpus
+    from hybridnb.corpora.sentences import Sides
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.training.trainer import Trained
 
@@ -80,7 +82,7 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     Raises:
         ValueError, OSError: as `finetune` and `evaluate_run`, and of a benchmark that cannot be read.
     """
-    to_rank = _to_rank(plan)
+    to_rank = _to_rank(study, plan)
     loaded = check(study, plan, skip_bad=skip_bad)
     for run in plan:
         finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
@@ -89,17 +91,37 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     from hybridnb.training.processes import training_processes
 
     if training_processes().is_main_process:
+        sets = _sentences(study, skip_bad) if any(to_rank.values()) else []
         for run, names in to_rank.items():
             for name in names:
-                evaluate_run(run, loaded[name])
+                evaluate_run(run, loaded[name], methods=study.debiasing.methods, sets=sets)
 
 
-def _to_rank(plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[str]]:
-    """Run -> the benchmarks of a plan that it is to be evaluated on yet."""
-    return {
-        run: [name for name in names if not (run.is_trained and run.is_evaluated(name))]
-        for run, names in plan.items()
-    }
+def _to_rank(study: Study, plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[str]]:
+    """Run -> the benchmarks of a plan that it is to be evaluated on yet, as it is or with one of the debiasings."""
+
+    def done(run: Run, name: str) -> bool:
+        debiased = (run.is_debiased(name, method) for method in study.debiasing.methods)
+        return run.is_trained and run.is_evaluated(name) and all(debiased)
+
+    return {run: [name for name in names if not done(run, name)] for run, names in plan.items()}
+
+
+def _sentences(study: Study, skip_bad: bool) -> list[Sides]:
+    """What the debiasings of a study are fitted to."""
+    settings = study.debiasing
+    if not settings.methods:
+        return []
+    from hybridnb.study.debiased import read_sets
+
+    corpus = training_data(study, skip_bad=skip_bad)[0] if TRAINING in settings.sentences else None
+    return read_sets(
+        settings.sentences,
+        corpus=corpus,
+        languages=settings.languages,
+        limit=settings.limit,
+        skip_bad=skip_bad,
+    )
 
 
 def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> dict[str, Benchmark]:
@@ -115,7 +137,7 @@ def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = F
         ValueError, OSError: what cannot be read, or the first strategy that the corpus cannot serve; a run has
             results on what lay at the path of a benchmark earlier.
     """
-    names = dict.fromkeys(name for part in _to_rank(plan).values() for name in part)
+    names = dict.fromkeys(name for part in _to_rank(study, plan).values() for name in part)
     at_paths = {name for part in plan.values() for name in part if _is_there(name)}
     # a benchmark that cannot be read must not cost a training
     loaded = {
@@ -124,6 +146,8 @@ def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = F
     for run, part in plan.items():
         for name in at_paths.intersection(part):
             _check_same(run, loaded[name])
+    if names:
+        _sentences(study, skip_bad)
     missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
     for fraction in dict.fromkeys(run.fraction for run in missing):
         corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
@@ -358,12 +382,16 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
     return encoders.start(study.encoder, texts, seed)
 
 
-def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
-    """Rank a benchmark with the run's encoder, and keep the ranks and metrics in the run.
+def evaluate_run(
+    run: Run, benchmark: str | Benchmark, *, methods: Sequence[str] = (), sets: Sequence[Sides] = ()
+) -> None:
+    """Rank a benchmark with the run's encoder, as it is and debiased, and keep the ranks and metrics in the run.
 
     Args:
         run: a trained one.
         benchmark: its name, or itself.
+        methods: of debiasing; each is fitted to the encoder's vectors of the sentences once a run.
+        sets: the sentences.
 
     Raises:
         FileNotFoundError: a recorded run, which has no encoder.
@@ -384,4 +412,10 @@ def evaluate_run(run: Run, benchmark: str | Benchmark) -> None:
     if settings["trained_layers"] is not None:
         encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
     benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    evaluate(encoder, benchmark, run.directory)
+    debiasings = []
+    if methods:
+        from hybridnb.study.debiased import of_run
+
+        # where `evaluate` keeps vectors, and takes them away at its end
+        debiasings = of_run(encoder, sets, methods, run.directory / DEBIASED, run.directory / "vectors")
+    evaluate(encoder, benchmark, run.directory, debiasings=debiasings)

@@ -12,6 +12,7 @@ from hybridnb.files import atomic, read_json, write_json
 from hybridnb.places import RESULTS
 from hybridnb.study.making import training_data
 from hybridnb.study.plan import planned, run_here, study_runs
+from hybridnb.study.runs import DEBIASED
 from hybridnb.study.settings import Study
 
 LEAKS = "leaks.json"
@@ -22,7 +23,8 @@ def record(study: Study) -> Iterator[str]:
     """Copy every finished run of a study to data/results/STUDY; says of each run what became of it.
 
     A run's directory there has run.json, history.csv, evaluations.json, metrics.json and, of each of the study's
-    benchmarks, the ranks table and the languages of the first ten; the first run of a main strategy also has the
+    benchmarks, the ranks table and the languages of the first ten; debiased/METHOD has evaluations.json, metrics.json
+    and the ranks tables of each of the study's debiasings; the first run of a main strategy also has the
     vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
     stays.
 
@@ -32,24 +34,35 @@ def record(study: Study) -> Iterator[str]:
     Yields:
         A line for each run.
     """
+    methods = study.debiasing.methods
     first = {run.strategy: run.seed for run in reversed(study_runs(study))}
     for run, benchmarks in planned(study).items():
         made = run_here(study.with_fraction(run.fraction), run.strategy, run.seed)
         if not made.is_trained:
             there = " (recorded before)" if run.is_trained else ""
             yield f"{run.label}: not trained here{there}"
-        elif missing := [name for name in benchmarks if not made.is_evaluated(name)]:
+        elif missing := [
+            *(name for name in benchmarks if not made.is_evaluated(name)),
+            *(
+                f"{n} with {method}"
+                for n in benchmarks
+                for method in methods
+                if not made.is_debiased(n, method)
+            ),
+        ]:
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
             drawn = run.fraction == study.corpus.fraction and first.get(run.strategy) == run.seed
             kinds = ["parquet", "top10.csv", *(["answers.parquet"] if drawn else [])]
+            names = list(map(benchmark_name, benchmarks))
+            files = [*FILES, *(f"ranks/{name}.{kind}" for name in names for kind in kinds)]
+            for method in methods:
+                of_method = ("evaluations.json", "metrics.json", *(f"ranks/{name}.parquet" for name in names))
+                files += [f"{DEBIASED}/{method}/{file}" for file in of_method]
             with atomic(RESULTS / study.name / made.directory.name) as part:
-                (part / "ranks").mkdir(parents=True)
-                for name in [
-                    *FILES,
-                    *(f"ranks/{b}.{kind}" for b in map(benchmark_name, benchmarks) for kind in kinds),
-                ]:
-                    shutil.copyfile(made.directory / name, part / name)
+                for file in files:
+                    (part / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(made.directory / file, part / file)
             yield f"{run.label}: recorded"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,9 @@ from hybridnb.measures.metrics_file import read_metrics
 from hybridnb.retrieval.ranks_table import read_ranks
 from hybridnb.settings import Settings
 from hybridnb.study.settings import NOT_TRAINED
+
+DEBIASED = "debiased"
+"""The folder of a system's directory that holds one for each debiasing put on its vectors."""
 
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -131,6 +134,15 @@ class Run:
             and (self.directory / "metrics.json").is_file()
             and benchmark_name(benchmark) in self.metrics
         )
+
+    def debiased(self, method: str) -> Run:
+        """The same with a debiasing put on its vectors, to be asked for `ranks` and `metrics`."""
+        return replace(self, directory=self.directory / DEBIASED / method)
+
+    def is_debiased(self, benchmark: str, method: str) -> bool:
+        """Whether all is there that an evaluation with a debiasing writes; metrics.json is written last."""
+        part = self.debiased(method)
+        return (part.directory / "metrics.json").is_file() and benchmark_name(benchmark) in part.metrics
 
     @property
     def info(self) -> dict[str, Any]:

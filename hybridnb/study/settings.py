@@ -10,9 +10,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hybridnb.corpora import BENCHMARKS, benchmark_name, is_path
+from hybridnb.corpora import BENCHMARKS, benchmark_name, is_path, sentences_in
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.settings import CorpusSettings
+from hybridnb.debiasing.settings import DebiasingSettings
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.files import sha256_of
 from hybridnb.settings import Settings
@@ -104,6 +105,7 @@ class Study(Settings):
         sweeps: runs beside the main ones.
         tuning: how training settings were chosen.
         part: what `only` chose of the study, set by it.
+        debiasing: what is also put on the vectors of every run, without training; no part of what a run is.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Study(Settings):
     corpus: CorpusSettings = CorpusSettings()
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
+    debiasing: DebiasingSettings = DebiasingSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -132,6 +135,11 @@ class Study(Settings):
             if unknown := sorted(set(sweep.benchmarks) - set(self.benchmarks)):
                 raise ValueError(
                     f"sweeps: one names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
+                )
+        for benchmark in self.benchmarks:
+            if seen := sorted(sentences_in(benchmark) & set(self.debiasing.sentences)):
+                raise ValueError(
+                    f"debiasing.sentences: {seen[0]} is in the benchmark {benchmark}; fit to others, or leave that out"
                 )
         return self
 
@@ -241,9 +249,10 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
         if isinstance(part, dict) and key in part:
             part[key] = _absolute(part[key])
     sweeps = table.get("sweeps")
-    for part in (table, *(sweeps if isinstance(sweeps, list) else ())):
-        if isinstance(part, dict) and isinstance(part.get("benchmarks"), (list, tuple)):
-            part["benchmarks"] = [_absolute(spec) for spec in part["benchmarks"]]
+    lists = [(part, "benchmarks") for part in (table, *(sweeps if isinstance(sweeps, list) else ()))]
+    for part, key in (*lists, (table.get("debiasing"), "sentences")):
+        if isinstance(part, dict) and isinstance(part.get(key), (list, tuple)):
+            part[key] = [_absolute(spec) for spec in part[key]]
 
 
 def _absolute(value: Any) -> Any:

@@ -210,7 +210,7 @@ def train(
     for kind, length in settings.lengths.items():
         if length is not None:
             encoder.check_length(kind, length)
-    encoder.check_savable()
+    encoder.check_trainable()
     transformers.utils.logging.set_verbosity_error()
     bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
     towers = Towers(encoder, settings.chunk, settings.sort_by_length)

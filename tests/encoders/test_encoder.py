@@ -279,7 +279,9 @@ class TestVectors:
     ) -> None:
         seen = []
         embed = encoder.embed
-        monkeypatch.setattr(encoder, "embed", lambda f: seen.append(len(f["input_ids"])) or embed(f))
+        monkeypatch.setattr(
+            encoder, "embed", lambda f, kind: seen.append(len(f["input_ids"])) or embed(f, kind)
+        )
         vectors = encoder.encode([TEXTS[0], TEXTS[1], TEXTS[0]] * 5, "query", progress=False)
         assert sum(seen) == 2
         assert_array_equal(vectors[0], vectors[2])
@@ -289,7 +291,9 @@ class TestVectors:
     ) -> None:
         shapes = []
         embed = encoder.embed
-        monkeypatch.setattr(encoder, "embed", lambda f: shapes.append(f["input_ids"].shape) or embed(f))
+        monkeypatch.setattr(
+            encoder, "embed", lambda f, kind: shapes.append(f["input_ids"].shape) or embed(f, kind)
+        )
         encoder.encode(TEXTS, "query", batch_size=12, progress=False)
         assert len(shapes) > 1
         assert all(rows * width <= 12 * 16 for rows, width in shapes)

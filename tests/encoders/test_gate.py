@@ -353,9 +353,9 @@ def test_other_forms_of_models_are_used_as_they_are_or_refused(form: str, tmp_pa
     assert (again.encode(TEXTS, "query") == encoder.encode(TEXTS, "query")).all()
     if config.model_type == "t5":
         with pytest.raises(ValueError, match="are one weight, which a checkpoint in safetensors cannot hold"):
-            encoder.check_savable()
+            encoder.check_trainable()
     else:
-        encoder.check_savable()
+        encoder.check_trainable()
 
 
 def test_a_mark_without_a_row_is_refused_where_a_prefix_holds_it(tmp_path: Path) -> None:

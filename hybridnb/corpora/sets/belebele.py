@@ -67,5 +67,10 @@ def load_benchmark(directory: str | Path | None = None, *, skip_bad: bool = Fals
 
 BENCHMARKS.register(
     "belebele",
-    DataSet("Belebele: 900 questions in en and de, 488 passages in 11 languages", load_benchmark, SOURCE),
+    DataSet(
+        "Belebele: 900 questions in en and de, 488 passages in 11 languages",
+        load_benchmark,
+        SOURCE,
+        sentences_of=("flores",),
+    ),
 )

@@ -124,6 +124,7 @@ BENCHMARKS.register(
         "NTREX-128 in 11 languages: 1,997 news sentences that retrieve their translations",
         load_benchmark,
         SOURCE,
+        sentences_of=("ntrex",),
     ),
 )
 SENTENCES.register(

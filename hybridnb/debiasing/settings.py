@@ -1,0 +1,50 @@
+"""The settings of what is done to a study's encoders without training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hybridnb.corpora import SENTENCES, is_path
+from hybridnb.corpora.languages import canonical
+from hybridnb.debiasing import METHODS
+from hybridnb.settings import Settings
+
+TRAINING = "training"
+"""In the place of a set of sentences: the queries and passages of the training corpus."""
+
+
+def _methods(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        METHODS[name]
+    return tuple(dict.fromkeys(names))
+
+
+def _sets(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name != TRAINING and not is_path(name):
+            SENTENCES[name]
+    return tuple(dict.fromkeys(names))
+
+
+class DebiasingSettings(Settings):
+    """Which debiasings are put on the vectors of every run, and what they are fitted to.
+
+    Args:
+        methods: of `METHODS`; none: nothing is done.
+        sentences: sets of parallel sentences, by name or path, or "training".
+        languages: that they are fitted on; empty means all that the sets have in common.
+        limit: at most so many sentences of each set, evenly spaced; left out, all.
+    """
+
+    methods: Annotated[tuple[str, ...], AfterValidator(_methods)] = ()
+    sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
+    languages: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
+    limit: int | None = Field(None, ge=2)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.methods and not self.sentences:
+            raise ValueError("debiasing.sentences is empty; name what the methods are to be fitted to")
+        return self
