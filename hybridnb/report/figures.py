@@ -320,6 +320,91 @@ def principal_plane(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], N
     return u[:, :2] * s[:2] * signs, (s**2 / (s**2).sum())[:2]
 
 
+def language_map(
+    places: pd.DataFrame, gains: Mapping[str, pd.Series[float]], label: str, unseen: Sequence[str] = ()
+) -> Figure:
+    """Languages on a plane, what is near being alike; the larger and darker, the more a language gains.
+
+    Args:
+        places: of `typology.plane`: index language, x, y.
+        gains: system -> language -> gain; a panel each, on one scale.
+        label: what is gained.
+        unseen: languages that are starred.
+    """
+    if places.empty or not gains:
+        return nothing(f"{label}: there are no distances of languages, or no gains, to draw.")
+    figure, panels = _panels(len(gains), 4.4, 4)
+    values = pd.concat(gains.values())
+    low, high = min(float(values.min()), 0.0), float(values.max())
+    for panel, (system, gain) in zip(panels, gains.items(), strict=True):
+        of_place = gain.reindex(places.index)
+        drawn = panel.scatter(
+            places["x"], places["y"], c=of_place, s=60 + 540 * (of_place - low) / ((high - low) or 1), cmap="Greys",
+            vmin=low - 0.15 * (high - low), vmax=high, edgecolor="0.3", linewidth=0.8,
+        )  # fmt: skip
+        for code, place in places.iterrows():
+            name = f"{code}*" if code in unseen else str(code)
+            panel.annotate(
+                name,
+                (place["x"], place["y"]),
+                xytext=(0, 13),
+                textcoords="offset points",
+                ha="center",
+                fontsize=12,
+            )
+        panel.set(title=system, xticks=[], yticks=[])
+        panel.margins(0.15)
+        panel.set_aspect("equal", adjustable="datalim")
+    figure.colorbar(drawn, ax=panels, label=label, shrink=0.7)
+    if unseen:
+        figure.supxlabel("* not trained on", fontsize=11)
+    return figure
+
+
+def gain_scatter(
+    tables: Mapping[str, pd.DataFrame], notes: Mapping[str, str], xlabel: str, ylabel: str
+) -> Figure:
+    """What pairs of languages gain against how far apart they are: one point a pair, one panel a system.
+
+    Args:
+        tables: system -> a row a pair: one, other, distance, gain, unseen (0 or 1).
+        notes: system -> what its title says below the name.
+        xlabel, ylabel: of the distance and the gain.
+    """
+    if not tables:
+        return nothing(f"{ylabel}: there are no distances of languages, or no gains, to draw.")
+    figure, panels = _panels(len(tables), 4.4, 4.2, sharey=True)
+    kinds = {0: ("both trained on", "o", "0.25"), 1: ("one or both not", "^", "white")}
+    for panel, (system, table) in zip(panels, tables.items(), strict=True):
+        for value, (name, marker, face) in kinds.items():
+            rows = table[table["unseen"] == value]
+            if len(rows):
+                panel.scatter(
+                    rows["distance"], rows["gain"], marker=marker, s=46, facecolor=face, edgecolor="0.1", linewidth=1,
+                    label=name,
+                )  # fmt: skip
+        slope, start = np.polyfit(table["distance"], table["gain"], 1)
+        ends = np.array([table["distance"].min(), table["distance"].max()])
+        panel.plot(ends, start + slope * ends, color="0.5", linewidth=2, zorder=0)
+        table = table.sort_values("gain")
+        for _, row in pd.concat([table.head(2), table.tail(3)]).iterrows():
+            panel.annotate(
+                f"{row['one']}-{row['other']}", (row["distance"], row["gain"]), xytext=(6, 4),
+                textcoords="offset points", fontsize=10,
+            )  # fmt: skip
+        panel.axhline(0, color=GREY, linewidth=1, zorder=0)
+        panel.set_title(f"{system}\n{notes.get(system, '')}", fontsize=12)
+        panel.set(xlabel=xlabel)
+        panel.margins(0.1)
+        cell = panel.get_subplotspec()
+        panel.set_ylabel(ylabel if cell is not None and cell.is_first_col() else "")
+    handles, labels = panels[0].get_legend_handles_labels()
+    if len(labels) > 1:
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
 def coverage(table: pd.DataFrame, title: str) -> Figure:
     """Items by query language and passage language, as counts."""
     few = len(table) <= FEW
