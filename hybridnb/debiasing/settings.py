@@ -28,6 +28,22 @@ def _sets(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+class CurveSettings(Settings):
+    """What is also tried with one run of a study: methods fitted to fewer sentences, and without some languages.
+
+    Args:
+        counts: numbers of sentences; none: nothing is tried.
+        unseen: languages that methods are also fitted without.
+        sentences: sets of parallel sentences; empty means those of the debiasing, without its limit.
+        benchmarks: of the study's; empty means the first.
+    """
+
+    counts: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    unseen: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
+    sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
+    benchmarks: tuple[str, ...] = ()
+
+
 class DebiasingSettings(Settings):
     """Which debiasings are put on the vectors of every run, and what they are fitted to.
 
@@ -36,12 +52,14 @@ class DebiasingSettings(Settings):
         sentences: sets of parallel sentences, by name or path, or "training".
         languages: that they are fitted on; empty means all that the sets have in common.
         limit: at most so many sentences of each set, evenly spaced; left out, all.
+        curve: what is also tried with one run.
     """
 
     methods: Annotated[tuple[str, ...], AfterValidator(_methods)] = ()
     sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
     languages: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
     limit: int | None = Field(None, ge=2)
+    curve: CurveSettings = CurveSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

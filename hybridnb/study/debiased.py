@@ -157,7 +157,7 @@ def of_run(
         ValueError: there are results with a debiasing that was fitted to other sentences.
     """
     vectors: SentenceVectors | None = None
-    found, wanted = [], _stated(encoder, sets)
+    found, wanted = [], stated(encoder, sets)
     for method in methods:
         place = directory / method
         made = Debiasing.load(place) if (place / "debiasing.json").is_file() else None
@@ -183,10 +183,11 @@ def _rows(vectors: SentenceVectors, rows: NDArray[np.int64]) -> SentenceVectors:
 
 def _stating(debiasing: Debiasing, encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides]) -> Debiasing:
     """The same, saying what the vectors are of that it was fitted to."""
-    return replace(debiasing, made_of={**debiasing.made_of, **_stated(encoder, sets)})
+    return replace(debiasing, made_of={**debiasing.made_of, **stated(encoder, sets)})
 
 
-def _stated(encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides]) -> dict[str, Any]:
+def stated(encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides]) -> dict[str, Any]:
+    """What was fitted to: the encoder, and each set by the hash of its content."""
     return {
         "encoder_sha256": encoder.sha256 if isinstance(encoder, ForeignEncoder) else encoder_sha256(encoder),
         "sets": {of_set.queries.name: sha256_of([side.sha256 for side in of_set]) for of_set in sets},

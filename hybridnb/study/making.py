@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
-from hybridnb.debiasing.settings import TRAINING
+from hybridnb.debiasing.settings import TRAINING, DebiasingSettings
 from hybridnb.files import atomic, locked, write_json, write_text
 from hybridnb.places import cache_directory
 from hybridnb.study.identity import identity, recorded_identity
-from hybridnb.study.plan import claim_name, recorded_otherwise, run_of, study_runs, sweep_runs
-from hybridnb.study.runs import DEBIASED, Run, read_evaluations
+from hybridnb.study.plan import (
+    claim_name,
+    curve_runs,
+    methods_by_run,
+    recorded_otherwise,
+    run_of,
+    study_runs,
+    sweep_runs,
+)
+from hybridnb.study.runs import DEBIASED, Run, curves_file, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.strategies import Strategy
@@ -92,36 +100,38 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
 
     if training_processes().is_main_process:
         sets = _sentences(study, skip_bad) if any(to_rank.values()) else []
+        more = _sentences(study, skip_bad, of_curve=True) if any(to_rank.values()) else []
+        methods, curved = methods_by_run(study), curve_runs(study)
         for run, names in to_rank.items():
             for name in names:
-                evaluate_run(run, loaded[name], methods=study.debiasing.methods, sets=sets)
+                curve = more if (run, name) in curved else []
+                evaluate_run(run, loaded[name], study.debiasing, methods.get(run, ()), sets, curve)
 
 
 def _to_rank(study: Study, plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[str]]:
     """Run -> the benchmarks of a plan that it is to be evaluated on yet, as it is or with one of the debiasings."""
 
+    methods, curved = methods_by_run(study), curve_runs(study)
+
     def done(run: Run, name: str) -> bool:
-        debiased = (run.is_debiased(name, method) for method in study.debiasing.methods)
-        return run.is_trained and run.is_evaluated(name) and all(debiased)
+        debiased = (run.is_debiased(name, method) for method in methods.get(run, ()))
+        tried = (run, name) not in curved or curves_file(run.directory, name).is_file()
+        return run.is_trained and run.is_evaluated(name) and all(debiased) and tried
 
     return {run: [name for name in names if not done(run, name)] for run, names in plan.items()}
 
 
-def _sentences(study: Study, skip_bad: bool) -> list[Sides]:
-    """What the debiasings of a study are fitted to."""
+def _sentences(study: Study, skip_bad: bool, *, of_curve: bool = False) -> list[Sides]:
+    """What the debiasings of a study are fitted to, or its curve."""
     settings = study.debiasing
-    if not settings.methods:
+    if not settings.methods or (of_curve and not settings.curve.counts):
         return []
     from hybridnb.study.debiased import read_sets
 
-    corpus = training_data(study, skip_bad=skip_bad)[0] if TRAINING in settings.sentences else None
-    return read_sets(
-        settings.sentences,
-        corpus=corpus,
-        languages=settings.languages,
-        limit=settings.limit,
-        skip_bad=skip_bad,
-    )
+    names = (of_curve and settings.curve.sentences) or settings.sentences
+    corpus = training_data(study, skip_bad=skip_bad)[0] if TRAINING in names else None
+    limit = None if of_curve else settings.limit
+    return read_sets(names, corpus=corpus, languages=settings.languages, limit=limit, skip_bad=skip_bad)
 
 
 def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> dict[str, Benchmark]:
@@ -148,6 +158,7 @@ def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = F
             _check_same(run, loaded[name])
     if names:
         _sentences(study, skip_bad)
+        _sentences(study, skip_bad, of_curve=True)
     missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
     for fraction in dict.fromkeys(run.fraction for run in missing):
         corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)
@@ -383,15 +394,22 @@ def base_encoder(study: Study, corpus: ParallelCorpus, seed: int) -> DualEncoder
 
 
 def evaluate_run(
-    run: Run, benchmark: str | Benchmark, *, methods: Sequence[str] = (), sets: Sequence[Sides] = ()
+    run: Run,
+    benchmark: str | Benchmark,
+    debiasing: DebiasingSettings | None = None,
+    methods: Sequence[str] = (),
+    sets: Sequence[Sides] = (),
+    curve: Sequence[Sides] = (),
 ) -> None:
     """Rank a benchmark with the run's encoder, as it is and debiased, and keep the ranks and metrics in the run.
 
     Args:
         run: a trained one.
         benchmark: its name, or itself.
+        debiasing: the study's settings.
         methods: of debiasing; each is fitted to the encoder's vectors of the sentences once a run.
         sets: the sentences.
+        curve: those that `curves` goes by, where this run has one.
 
     Raises:
         FileNotFoundError: a recorded run, which has no encoder.
@@ -413,9 +431,14 @@ def evaluate_run(
         encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
     benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     debiasings = []
+    # where `evaluate` keeps vectors, and takes them away at its end
+    kept = run.directory / "vectors"
     if methods:
         from hybridnb.study.debiased import of_run
 
-        # where `evaluate` keeps vectors, and takes them away at its end
-        debiasings = of_run(encoder, sets, methods, run.directory / DEBIASED, run.directory / "vectors")
+        debiasings = of_run(encoder, sets, methods, run.directory / DEBIASED, kept)
+    if debiasing and curve:
+        from hybridnb.study.curves import keep_curves
+
+        keep_curves(encoder, benchmark, curve, debiasing, run.directory, kept)
     evaluate(encoder, benchmark, run.directory, debiasings=debiasings)

@@ -31,6 +31,20 @@ def sweep_runs(study: Study, benchmark: str) -> list[Run]:
     ]
 
 
+def methods_by_run(study: Study) -> dict[Run, tuple[str, ...]]:
+    """The debiasings that are put on runs' vectors: the study's on its main runs; of those of its sweeps, none."""
+    return dict.fromkeys(study_runs(study), study.debiasing.methods) if study.debiasing.methods else {}
+
+
+def curve_runs(study: Study) -> list[tuple[Run, str]]:
+    """The run whose debiasings are tried on fewer sentences and languages, with each benchmark that this is done on."""
+    curve = study.debiasing.curve
+    if not curve.counts or not study.debiasing.methods:
+        return []
+    first = study_runs(study)[0]
+    return [(first, name) for name in curve.benchmarks or study.benchmarks[:1]]
+
+
 def planned(study: Study) -> dict[Run, list[str]]:
     """Every run of a study -> its benchmarks, what matters most first: a seed of all main strategies, the next,
     then the sweeps.

@@ -11,8 +11,8 @@ from hybridnb.corpora.leaks import leaks
 from hybridnb.files import atomic, read_json, write_json
 from hybridnb.places import RESULTS
 from hybridnb.study.making import training_data
-from hybridnb.study.plan import planned, run_here, study_runs
-from hybridnb.study.runs import DEBIASED
+from hybridnb.study.plan import curve_runs, methods_by_run, planned, run_here, study_runs
+from hybridnb.study.runs import DEBIASED, curves_file
 from hybridnb.study.settings import Study
 
 LEAKS = "leaks.json"
@@ -24,7 +24,7 @@ def record(study: Study) -> Iterator[str]:
 
     A run's directory there has run.json, history.csv, evaluations.json, metrics.json and, of each of the study's
     benchmarks, the ranks table and the languages of the first ten; debiased/METHOD has evaluations.json, metrics.json
-    and the ranks tables of each of the study's debiasings; the first run of a main strategy also has the
+    and the ranks tables of each of the study's debiasings, of main runs; the first run of a main strategy also has the
     vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
     stays.
 
@@ -34,10 +34,11 @@ def record(study: Study) -> Iterator[str]:
     Yields:
         A line for each run.
     """
-    methods = study.debiasing.methods
+    by_run, curved = methods_by_run(study), curve_runs(study)
     first = {run.strategy: run.seed for run in reversed(study_runs(study))}
     for run, benchmarks in planned(study).items():
         made = run_here(study.with_fraction(run.fraction), run.strategy, run.seed)
+        methods = by_run.get(run, ())
         if not made.is_trained:
             there = " (recorded before)" if run.is_trained else ""
             yield f"{run.label}: not trained here{there}"
@@ -59,6 +60,9 @@ def record(study: Study) -> Iterator[str]:
             for method in methods:
                 of_method = ("evaluations.json", "metrics.json", *(f"ranks/{name}.parquet" for name in names))
                 files += [f"{DEBIASED}/{method}/{file}" for file in of_method]
+            for name in (name for of, name in curved if of == run):
+                curve = curves_file(made.directory, name).relative_to(made.directory)
+                files += [str(curve), str(curve.with_suffix(".json"))]
             with atomic(RESULTS / study.name / made.directory.name) as part:
                 for file in files:
                     (part / file).parent.mkdir(parents=True, exist_ok=True)

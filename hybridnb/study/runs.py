@@ -191,6 +191,11 @@ class Run:
         return self.directory / "ranks" / f"{benchmark_name(benchmark)}.{kind}"
 
 
+def curves_file(directory: Path, benchmark: str) -> Path:
+    """Where a run's `curves` on a benchmark are."""
+    return directory / DEBIASED / f"{benchmark_name(benchmark)}.curves.csv"
+
+
 def read_evaluations(out: Path) -> dict[str, Evaluation]:
     """What made the results in a directory: out/evaluations.json, by benchmark; nothing without one.
 

@@ -141,6 +141,14 @@ class Study(Settings):
                 raise ValueError(
                     f"debiasing.sentences: {seen[0]} is in the benchmark {benchmark}; fit to others, or leave that out"
                 )
+        curve = self.debiasing.curve
+        if unknown := sorted(set(curve.benchmarks) - set(self.benchmarks)):
+            raise ValueError(
+                f"debiasing.curve names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
+            )
+        for benchmark in curve.benchmarks or self.benchmarks[:1]:
+            if seen := sorted(sentences_in(benchmark) & set(curve.sentences)):
+                raise ValueError(f"debiasing.curve.sentences: {seen[0]} is in the benchmark {benchmark}")
         return self
 
     @classmethod
