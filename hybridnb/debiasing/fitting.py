@@ -52,7 +52,10 @@ def fit(method: str, sentences: SentenceVectors, strength: float | None = None) 
     made_of: dict[str, Any] = {}
     if strength is None:
         strength, made_of = _choose(method, chosen, everything)
-    maps = chosen.fit(everything)(strength)
+    maps = {
+        kind: {language: affine.single() for language, affine in by_language.items()}
+        for kind, by_language in chosen.fit(everything)(strength).items()
+    }
     stated = {
         "method": method,
         "strength": strength,

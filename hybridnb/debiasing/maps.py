@@ -35,14 +35,20 @@ CHUNK = 8192
 class Affine(NamedTuple):
     """x -> x matrix + offset, of row vectors x [d].
 
-    matrix: float64 [d, d], None for the identity; offset: float64 [d].
+    matrix: [d, d], None for the identity; offset: [d].
     """
 
-    matrix: NDArray[np.float64] | None
-    offset: NDArray[np.float64]
+    matrix: NDArray[np.floating[Any]] | None
+    offset: NDArray[np.floating[Any]]
 
     def __call__(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         return (vectors if self.matrix is None else vectors @ self.matrix) + self.offset
+
+    def single(self) -> Affine:
+        """In float32, as it is kept and baked into models."""
+        return Affine(
+            None if self.matrix is None else self.matrix.astype(np.float32), self.offset.astype(np.float32)
+        )
 
 
 def without(axes: NDArray[np.float64]) -> Affine:
@@ -159,7 +165,7 @@ class Debiasing:
         return _sha256(self.method, self.languages, self._tensors())
 
     def save(self, directory: str | Path) -> None:
-        """Write debiasing.json and maps.safetensors to a directory, whole or not at all.
+        """Write debiasing.json and maps.safetensors to a directory; `load` knows whether the two are of one.
 
         Raises:
             OSError: it cannot be written.
