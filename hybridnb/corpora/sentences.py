@@ -129,7 +129,10 @@ class Sides(NamedTuple):
             if all(code in item.queries and code in item.passages for code in chosen)
         ]
         if not items:
-            raise ValueError(f"{corpus.name}: no item has query and passage in all of {', '.join(chosen)}")
+            raise ValueError(
+                f"{corpus.name}: no item has query and passage in all of {', '.join(chosen)}: name fewer languages, or "
+                "other sentences to fit debiasings to"
+            )
         ids = [item.id for item in items]
         return cls(
             ParallelSentences(

@@ -151,7 +151,7 @@ def debiased_entry(
             "precision",
             stacklevel=3,
         )
-    told = {"languages": "predicted"} if predict_languages and debiasing.needs_language else {}
+    told = {"text_languages": "predicted"} if predict_languages and debiasing.needs_language else {}
     return {
         "encoder": {**encoder, "debiasing": {**fitted, **told}},
         "encoder_sha256": sha256_of([system["encoder_sha256"], debiasing.sha256, *told]),

@@ -99,8 +99,8 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     from hybridnb.training.processes import training_processes
 
     if training_processes().is_main_process:
-        sets = _sentences(study, skip_bad) if any(to_rank.values()) else []
-        more = _sentences(study, skip_bad, of_curve=True) if any(to_rank.values()) else []
+        sets = debiasing_sentences(study, skip_bad=skip_bad) if any(to_rank.values()) else []
+        more = debiasing_sentences(study, skip_bad=skip_bad, of_curve=True) if any(to_rank.values()) else []
         methods, curved = methods_by_run(study), curve_runs(study)
         for run, names in to_rank.items():
             for name in names:
@@ -121,8 +121,16 @@ def _to_rank(study: Study, plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[
     return {run: [name for name in names if not done(run, name)] for run, names in plan.items()}
 
 
-def _sentences(study: Study, skip_bad: bool, *, of_curve: bool = False) -> list[Sides]:
-    """What the debiasings of a study are fitted to, or its curve."""
+def debiasing_sentences(study: Study, *, skip_bad: bool = False, of_curve: bool = False) -> list[Sides]:
+    """What the debiasings of a study are fitted to, or those of its curve; nothing where it has none.
+
+    Args:
+        study, skip_bad: as of `training_data`.
+        of_curve: whether the curve's are meant.
+
+    Raises:
+        ValueError, OSError: as `debiased.read_sets` and `training_data`.
+    """
     settings = study.debiasing
     if not settings.methods or (of_curve and not settings.curve.counts):
         return []
@@ -157,8 +165,8 @@ def check(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = F
         for name in at_paths.intersection(part):
             _check_same(run, loaded[name])
     if names:
-        _sentences(study, skip_bad)
-        _sentences(study, skip_bad, of_curve=True)
+        debiasing_sentences(study, skip_bad=skip_bad)
+        debiasing_sentences(study, skip_bad=skip_bad, of_curve=True)
     missing = [run for run in plan if not run.is_trained and run.strategy != NOT_TRAINED]
     for fraction in dict.fromkeys(run.fraction for run in missing):
         corpus, _ = training_data(study.with_fraction(fraction), skip_bad=skip_bad)

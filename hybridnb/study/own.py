@@ -128,6 +128,7 @@ def on_own_data(
         "corpus": {"training": str(files["train"]), "validation": str(files["validation"])},
         "encoder": {},
         "training": {},
+        "debiasing": {},
     }
 
     def with_fitted() -> Study:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 LIBRARIES = (
-    "accelerate", "babel", "bm25s", "datasets", "faiss-cpu", "numpy", "pandas", "pyarrow", "scipy",
-    "sentence-transformers", "tokenizers", "torch", "transformers",
+    "accelerate", "babel", "bm25s", "datasets", "faiss-cpu", "lingua-language-detector", "numpy", "pandas",
+    "pyarrow", "scipy", "sentence-transformers", "tokenizers", "torch", "transformers",
 )  # fmt: skip
 
 

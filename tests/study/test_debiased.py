@@ -259,9 +259,9 @@ def test_languages_are_predicted_for_those_that_need_them(
     by_language = debiasings["language-maps"]
     evaluate(encoder, TOY_BENCHMARK, tmp_path, debiasings=list(debiasings.values()), predict_languages=True)
     entry = json.loads((tmp_path / "debiased/language-maps/evaluations.json").read_text())["toy"]["encoder"]
-    assert entry["debiasing"]["languages"] == "predicted"
+    assert entry["debiasing"]["text_languages"] == "predicted"
     one_map = json.loads((tmp_path / "debiased/one-map/evaluations.json").read_text())["toy"]["encoder"]
-    assert one_map["debiasing"]["languages"] == ["de", "en", "es"]
+    assert "text_languages" not in one_map["debiasing"]
     table = pd.read_parquet(tmp_path / "debiased/language-maps/ranks/toy.parquet")
     # lingua knows these languages; what it does not know is a name alone
     assert (table["rank"].to_numpy() == by_hand(encoder, by_language)["rank"].to_numpy()).mean() > 0.5

@@ -12,6 +12,7 @@ from toy import TOY_ITEMS, write_xquad_r
 
 from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.settings import CorpusSettings
+from hybridnb.debiasing.settings import DebiasingSettings
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.study import making
 from hybridnb.study.settings import Study
@@ -27,23 +28,35 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
         file.writelines(json.dumps(row) + "\n" for row in rows)
     monkeypatch.setenv("HYBRIDNB_DATA", str(data))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    settings = CorpusSettings(training="opendocs", held_out=0.35)
+    (data / "flores").mkdir()
+    sentences = ({"id": i.id, "t": i.queries} for i in TOY_ITEMS)
+    with gzip.open(data / "flores" / "sentences.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in sentences)
     return Study(
-        name="toy", title="Toy", strategies=("X-Y",), seeds=(0,), benchmarks=("xquad-r",), corpus=settings
+        name="toy",
+        title="Toy",
+        strategies=("X-Y",),
+        seeds=(0,),
+        benchmarks=("xquad-r",),
+        corpus=CorpusSettings(training="opendocs", held_out=0.35),
+        debiasing=DebiasingSettings(methods=("means",), sentences=("flores", "training")),
     )
 
 
 def test_the_unpacked_bundle_stands_in_for_the_data_directory(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = [corpus.sha256 for corpus in making.training_data(study)] + [load_benchmark("xquad-r").sha256]
+    def content() -> list[str]:
+        sides = [side for of_set in making.debiasing_sentences(study) for side in of_set]
+        return [part.sha256 for part in (*making.training_data(study), load_benchmark("xquad-r"), *sides)]
+
+    before = content()
     file = bundle(study, tmp_path / "out" / "toy.tar.gz")
     assert [path.name for path in file.parent.iterdir()] == ["toy.tar.gz"]
     with tarfile.open(file) as archive:
         archive.extractall(tmp_path / "there", filter="data")
     monkeypatch.setenv("HYBRIDNB_DATA", str(tmp_path / "there"))
-    after = [corpus.sha256 for corpus in making.training_data(study)] + [load_benchmark("xquad-r").sha256]
-    assert after == before
+    assert content() == before
 
 
 def test_models_of_a_name_are_not_bundled(study: Study, tmp_path: Path) -> None:
