@@ -282,6 +282,7 @@ def record(
 ) -> None:
     """Keep a study's finished runs in data/results, without encoders."""
     from hybridnb.places import RESULTS
+    from hybridnb.report import marginals
     from hybridnb.study import recording
 
     chosen = _study(study, corpus, benchmark, model, setting)
@@ -289,6 +290,7 @@ def record(
         print(line)
     for name, found in recording.record_leaks(chosen).items():
         print(f"{name}: {found['exact']} exact and {found['near']} near duplicates in the training corpus")
+    print(f"\n{marginals.in_short(marginals.record(chosen)).to_string()}")
     print(f"\nrecorded: {RESULTS / chosen.name}")
 
 

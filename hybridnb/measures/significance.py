@@ -50,7 +50,10 @@ def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def interval(
-    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], label: str, comparisons: int = 1
+    first: Sequence[pd.DataFrame],
+    second: Sequence[pd.DataFrame],
+    label: str,
+    clusters: Mapping[str, str] | None = None,
 ) -> tuple[float, float, float]:
     """How much higher a measure is with one strategy than with another, with its 95 % interval.
 
@@ -62,15 +65,19 @@ def interval(
         b = var over s of (mean over q of d) / S       the squared standard error over seeds, 0 with one seed
         f = (a + b)^2 / (a^2 / (Q - 1) + b^2 / (S - 1))       degrees of freedom, after Satterthwaite
 
-    (var with S - 1 or Q - 1 in the denominator), and the interval is m +- t(1 - 0.025 / comparisons, f) sqrt(a + b),
-    t the quantile of Student's distribution. m^2 / (a + b) is min F' = F1 F2 / (F1 + F2) of the tests over questions
-    (F1 = m^2 / a) and over seeds (F2 = m^2 / b). With one seed on both sides it speaks of these encoders alone.
+    (var with S - 1 or Q - 1 in the denominator), and the interval is m +- t(0.975, f) sqrt(a + b), t the quantile of
+    Student's distribution. m^2 / (a + b) is min F' = F1 F2 / (F1 + F2) of the tests over questions (F1 = m^2 / a) and
+    over seeds (F2 = m^2 / b). With one seed on both sides it speaks of these encoders alone.
+
+    Questions of one cluster are no independent evidence: of K clusters, of n_k questions whose d add up to s_k,
+    a = K / (K - 1) sum (s_k - m n_k)^2 / Q^2, and K - 1 takes the place of Q - 1.
 
     Args:
         first, second: `question_values` of each strategy's runs, a table a seed, in the same order of seeds; a side of
             one run (an encoder that is not trained has no seeds) is held against each of the other's.
         label: of the measure, a column of these tables.
-        comparisons: how many intervals are to hold together (Bonferroni).
+        clusters: question -> what it has in common with others, such as its paragraph; one that is not named stands
+            by itself.
 
     Returns:
         (difference, low, high), first minus second.
@@ -83,13 +90,13 @@ def interval(
         >>> [round(end, 3) for end in interval([first], [second], "Mo mAP")]
         [0.2, -0.048, 0.448]
     """
-    differences = _differences(first, second, label)
-    if differences.shape[1] < 2:
+    sums, sizes = cluster_sums(*differences(first, second, label), clusters)
+    if len(sizes) < 2:
         raise ValueError("one question has no interval: evaluate on two or more")
-    difference = float(differences.mean())
+    difference = float(sums.sum() / sizes.sum() / len(sums))
+    of_clusters = (sums.mean(axis=0) - difference * sizes) * (len(sizes) / sizes.sum())
     errors, freedoms = [], []
-    for axis in (0, 1):
-        means = differences.mean(axis=axis)
+    for means in (of_clusters, sums.sum(axis=1) / sizes.sum()):
         if len(means) > 1:
             errors.append(means.var(ddof=1) / len(means))
             freedoms.append(len(means) - 1)
@@ -97,12 +104,15 @@ def interval(
     if error == 0:
         return difference, difference, difference
     freedom = error**2 / sum(e**2 / f for e, f in zip(errors, freedoms, strict=True))
-    reach = float(stats.t.ppf(1 - 0.025 / comparisons, freedom) * error**0.5)
+    reach = float(stats.t.ppf(0.975, freedom) * error**0.5)
     return difference, difference - reach, difference + reach
 
 
 def compare(
-    first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], labels: Sequence[str]
+    first: Sequence[pd.DataFrame],
+    second: Sequence[pd.DataFrame],
+    labels: Sequence[str],
+    clusters: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """How one strategy differs from another, measure by measure.
 
@@ -110,13 +120,13 @@ def compare(
     other questions and seeds.
 
     Args:
-        first, second: as for `interval`.
+        first, second, clusters: as for `interval`.
         labels: of the measures.
 
     Returns:
         A row a label: difference, low, high of `interval`; effect, the difference over the standard deviation of the
         questions' differences (Cohen's d_z), of the same sign as the difference; p of the `randomisation_test` over
-        questions, of means over seeds.
+        questions or their clusters, of means over seeds.
 
     Raises:
         ValueError: the runs do not match.
@@ -129,11 +139,11 @@ def compare(
     """
     rows = {}
     for label in labels:
-        difference, low, high = interval(first, second, label)
-        by_question = _differences(first, second, label).mean(axis=0)
-        spread = by_question.std(ddof=1)
+        difference, low, high = interval(first, second, label, clusters)
+        values, questions = differences(first, second, label)
+        spread = values.mean(axis=0).std(ddof=1)
         effect = difference / spread if spread else 0.0
-        p = randomisation_test(by_question)
+        p = randomisation_test(cluster_sums(values, questions, clusters)[0].mean(axis=0))
         rows[label] = {"difference": difference, "low": low, "high": high, "effect": effect, "p": p}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -161,7 +171,10 @@ def randomisation_test(differences: NDArray[np.float64]) -> float:
 
 
 def against(
-    tables: Mapping[str, Sequence[pd.DataFrame]], reference: str, labels: Sequence[str]
+    tables: Mapping[str, Sequence[pd.DataFrame]],
+    reference: str,
+    labels: Sequence[str],
+    clusters: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """The reference strategy compared with every other, with p corrected for all comparisons.
 
@@ -169,6 +182,7 @@ def against(
         tables: strategy -> `question_values` of its runs, as for `interval`.
         reference: one of the strategies.
         labels: of the measures.
+        clusters: as for `interval`.
 
     Returns:
         A row an other strategy and label: measure (the label), those of `compare`, against, p_holm (see `holm`).
@@ -177,7 +191,7 @@ def against(
         ValueError: the runs do not match.
     """
     parts = [
-        compare(tables[reference], tables[other], labels).assign(against=other)
+        compare(tables[reference], tables[other], labels, clusters).assign(against=other)
         for other in tables
         if other != reference
     ]
@@ -208,10 +222,14 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _differences(
+def differences(
     first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], label: str
-) -> NDArray[np.float64]:
-    """first - second, [seeds, questions]; a single run stands for every seed."""
+) -> tuple[NDArray[np.float64], pd.Index[str]]:
+    """first - second, [seeds, questions], and which questions; a single run stands for every seed.
+
+    Raises:
+        ValueError: the runs do not match.
+    """
     a, b = (pd.concat([run[label] for run in runs], axis=1).sort_index() for runs in (first, second))
     if not a.index.equals(b.index) or a.isna().to_numpy().any() or b.isna().to_numpy().any():
         raise ValueError("the runs were not evaluated on the same questions: evaluate them on one benchmark")
@@ -219,7 +237,20 @@ def _differences(
         raise ValueError(
             f"{len(first)} runs cannot be paired with {len(second)}: train both on the same seeds"
         )
-    return a.to_numpy().T - b.to_numpy().T
+    return a.to_numpy().T - b.to_numpy().T, a.index
+
+
+def cluster_sums(
+    values: NDArray[np.float64], questions: pd.Index[str], clusters: Mapping[str, str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[seeds, clusters]: the values of each cluster's questions added up, and [clusters]: how many they are."""
+    if clusters is None:
+        return values, np.ones(values.shape[1])
+    # a question by itself is named by a pair, which no cluster is
+    named = [clusters.get(str(question), ("", question)) for question in questions]
+    number = pd.factorize(pd.Series(named, dtype=object))[0]
+    sums = np.stack([np.bincount(number, of_seed) for of_seed in values]).astype(np.float64)
+    return sums, np.bincount(number).astype(np.float64)
 
 
 @lru_cache(maxsize=4)

@@ -1,25 +1,47 @@
-"""The paper's claims, each with a verdict computed from the runs: held, not held, or cannot be said."""
+"""What the study asks, each question with a verdict computed from the runs; and facts, which are checked.
+
+The hypotheses and the smallest effects of interest are data, `HYPOTHESES` and `SMALLEST`: they stand before the runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
+from hybridnb.corpora import benchmark_name
 from hybridnb.measures import significance
 from hybridnb.measures.catalogue import MEASURES
-from hybridnb.report import published, tables
+from hybridnb.measures.crossed import Components, Estimate, estimate
+from hybridnb.report import tables
+from hybridnb.report.paragraphs import paragraphs
 from hybridnb.report.published import HYBRID
 from hybridnb.report.tables import CROSS, MONO
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import Study
+from hybridnb.study.settings import NOT_TRAINED
 from hybridnb.training.strategies import Strategy
 
-MARGIN = 0.005
-"""mAP within which two strategies are "level"."""
-HELD, NOT_HELD, OPEN = "held", "not held", "cannot be said"
+LEVEL = 0.05
+"""Of the corrected p below which a claim is held or refuted."""
+
+MAP, DISTANCE = ("Mo mAP", "Cr mAP", "Mul mAP"), "rank distance"
+
+SMALLEST = dict.fromkeys(MAP, 0.01)
+"""The smallest effect of interest in mAP."""
+
+SMALLEST_DISTANCE = 0.05
+"""The same in rank distance, as a share of that of the encoder as it is."""
+
+METHOD = "one-map"
+"""The debiasing without training that stands against training."""
+
+HELD, REFUTED, EQUIVALENT, UNDECIDED = "held", "refuted", "equivalent", "undecided"
+NO_RUNS, TOO_FEW, NO_MARGIN = "no runs yet", "too few seeds", "no margin yet"
+
 SETTINGS = {"xquad-r": (110, 11), "mlqa-r": (42, 7)}
 """Benchmark -> ordered pairs of languages, merged pools, as the paper counts them."""
 
@@ -27,290 +49,431 @@ Values = Mapping[str, Sequence[pd.DataFrame]]
 """Strategy -> `significance.question_values` of its runs, a table a run."""
 
 
+def debiased(strategy: str, method: str = METHOD) -> str:
+    """The name of a strategy's encoders with a debiasing applied: "X-Y + one-map"."""
+    return f"{strategy} + {method}"
+
+
 @dataclass(frozen=True)
-class Claim:
-    """A claim of the paper, what the runs say of it, and the numbers that say so."""
-
-    text: str
-    verdict: str
-    evidence: str
-
-
-def table(
-    study: Study,
-    finished: Sequence[Run],
-    swept: Sequence[Run],
-    values: Mapping[str, Values],
-    leaked: Mapping[str, Mapping[str, int]],
-) -> pd.DataFrame:
-    """Every claim with its verdict and evidence.
+class Hypothesis:
+    """One system is better than another, or not worse.
 
     Args:
-        study: whose runs they are.
-        finished: its main runs, evaluated on all of its benchmarks.
-        swept: those of its sweeps on its first benchmark.
-        values: benchmark -> `question_values` of the main runs.
-        leaked: see `leaks`.
+        key: by which the plan of a study names it.
+        first, second: the systems: a strategy, or one with a debiasing (see `debiased`).
+        kind: "better": the difference is on the good side of 0; "not worse": on the good side of the smallest effect of
+            interest on the bad side.
+        labels: of the measures; each is a claim of its own.
+        unseen: whether it is about languages alone that no run was trained on; a pair counts when either of its
+            languages is one.
+    """
+
+    key: str
+    first: str
+    second: str
+    kind: Literal["better", "not worse"]
+    labels: tuple[str, ...]
+    unseen: bool = False
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        where = ", in languages unseen in fine-tuning" if self.unseen else ""
+        return f"{self.first} is {self.kind} than {self.second}{where}"
+
+
+_OF_BATCHES = (
+    Hypothesis("a1", MONO, CROSS, "better", ("Mo mAP",)),
+    Hypothesis("a2", HYBRID, MONO, "not worse", ("Mo mAP",)),
+    Hypothesis("b1", CROSS, MONO, "better", ("Cr mAP",)),
+    Hypothesis("b2", HYBRID, CROSS, "not worse", ("Cr mAP",)),
+    Hypothesis("c1", CROSS, MONO, "better", ("Mul mAP",)),
+    Hypothesis("c2", HYBRID, CROSS, "not worse", ("Mul mAP",)),
+    Hypothesis("d1", HYBRID, MONO, "better", (DISTANCE,)),
+    Hypothesis("d2", HYBRID, CROSS, "not worse", (DISTANCE,)),
+)
+
+HYPOTHESES: tuple[Hypothesis, ...] = (
+    *_OF_BATCHES,
+    *(replace(one, key=f"e-{one.key}", unseen=True) for one in _OF_BATCHES),
+    # what the study is for: is hybrid training better than monolingual training, and than one matrix?
+    Hypothesis("f1", HYBRID, MONO, "better", MAP),
+    Hypothesis("f2", HYBRID, debiased(NOT_TRAINED), "better", MAP),
+    Hypothesis("g1", debiased(HYBRID), debiased(NOT_TRAINED), "better", (*MAP, DISTANCE)),
+    Hypothesis("g2", debiased(HYBRID), HYBRID, "better", ("Cr mAP", "Mul mAP", DISTANCE)),
+    Hypothesis("g3", debiased(HYBRID), HYBRID, "not worse", ("Mo mAP",)),
+    *(
+        Hypothesis(f"h{alpha:g}", HYBRID, str(Strategy("hybrid", alpha)), "better", ("Mo mAP", "Mul mAP"))
+        for alpha in (0.25, 0.4, 0.6, 0.75)
+    ),
+)
+
+
+def planned(benchmarks: Sequence[str]) -> pd.DataFrame:
+    """The claims as they stand before any run: what is asked, of which measure, and what is too small to matter.
 
     Returns:
-        Index claim; verdict, evidence.
+        claim, hypothesis, measure, benchmarks, direction, smallest (as text); a row a measure of `HYPOTHESES`.
     """
-    unseen = {
-        benchmark: languages
-        for benchmark in study.benchmarks
-        if (languages := tables.unseen_languages(finished, benchmark))
-    }
-    of_unseen = {
-        benchmark: question_values(finished, benchmark, languages) for benchmark, languages in unseen.items()
-    }
-    level = ["Mo mAP", "Cr mAP"]
-    claims = [
-        ahead("hybrid is best in multilingual retrieval", values, ["Mul mAP"]),
-        ahead(
-            "hybrid is at least level in monolingual and cross-lingual retrieval",
-            values,
-            level,
-            margin=MARGIN,
-        ),
-        one_encoder(
-            ahead(
-                "hybrid beats both baselines in all three tasks, from either initialisation",
-                values,
-                [*level, "Mul mAP"],
-            )
-        ),
-        less_bias("hybrid has much less language bias than monolingual batches", values),
-        *(
-            ahead(
-                f"hybrid is ahead of {other} in multilingual retrieval for languages unseen in fine-tuning",
-                of_unseen,
-                ["Mul mAP"],
-                [other],
-                languages=unseen,
-            )
-            for other in (MONO, CROSS)
-        ),
-        alphas("alpha from .4 to .6 makes little difference", [*finished, *swept], study.benchmarks[0]),
-        settings("110 and 11 settings on XQuAD-R, 42 and 7 on MLQA-R", dict.fromkeys(values, finished[0])),
-        leaks("evaluation data is never seen in training", leaked, study.encoder.model),
+    of_mapping = {label: f"{SMALLEST[label]:g}" for label in MAP}
+    of_mapping[DISTANCE] = f"{SMALLEST_DISTANCE:.0%} of that of {NOT_TRAINED}"
+    rows = [
+        {
+            "claim": one.key,
+            "hypothesis": one.text,
+            "measure": label,
+            "benchmarks": " ".join(map(benchmark_name, benchmarks)),
+            "direction": "higher" if MEASURES[label].higher_is_better else "lower",
+            "smallest": of_mapping[label],
+        }
+        for one in HYPOTHESES
+        for label in one.labels
     ]
-    return pd.DataFrame(map(asdict, claims)).rename(columns={"text": "claim"}).set_index("claim")
+    return pd.DataFrame(rows)
 
 
-def question_values(
-    runs: Sequence[Run], benchmark: str, query_languages: Sequence[str] | None = None
-) -> Values:
-    """What each question adds to every measure, of queries in these languages only (left out: all)."""
+@dataclass(frozen=True)
+class Systems:
+    """The runs on all of the data as systems on benchmarks, each of several seeds, with and without debiasing.
+
+    Args:
+        runs: of any strategies; those on a fraction of the data are left out.
+    """
+
+    runs: Sequence[Run]
+    _values: dict[tuple[Run, str, bool], pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def by_name(self) -> dict[str, dict[int, Run]]:
+        """Name -> seed -> what its results are read from."""
+        found: dict[str, dict[int, Run]] = {}
+        for run in self.runs:
+            if run.fraction == 1:
+                found.setdefault(run.strategy, {})[run.seed] = run
+                found.setdefault(debiased(run.strategy), {})[run.seed] = run.debiased(METHOD)
+        return found
+
+    @cached_property
+    def trained_languages(self) -> set[str]:
+        """Languages that any run was trained on."""
+        return {code for run in self.runs for code in run.info["languages"]}
+
+    def of(self, name: str, benchmark: str) -> dict[int, Run]:
+        """Seed -> run, of a system's runs that are ranked on a benchmark."""
+        return {seed: run for seed, run in self.by_name.get(name, {}).items() if run.is_ranked(benchmark)}
+
+    def matched(self, first: str, second: str, benchmark: str) -> tuple[list[Run], list[Run]]:
+        """The runs of two systems, seed by seed; an encoder that is not trained stands against every seed."""
+        one, other = self.of(first, benchmark), self.of(second, benchmark)
+        seeds = sorted(one.keys() & other.keys())
+        alone = [name.partition(" + ")[0] == NOT_TRAINED for name in (first, second)]
+        if alone == [True, False]:
+            return list(one.values())[:1], [other[seed] for seed in sorted(other)]
+        if alone == [False, True]:
+            return [one[seed] for seed in sorted(one)], list(other.values())[:1]
+        return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
+
+    def values(self, run: Run, benchmark: str, unseen: bool) -> pd.DataFrame:
+        """`question_values` of a run; unseen: of queries and pairs with a language that no run was trained on."""
+        key = run, benchmark, unseen
+        if key not in self._values:
+            ranks = run.ranks(benchmark)
+            if unseen:
+                known = {"*", *self.trained_languages}
+                of_pair = ranks[["query_language", "candidate_language"]]
+                ranks = ranks[~of_pair.isin(known).all(axis=1)]
+            self._values[key] = significance.question_values(ranks) if len(ranks) else pd.DataFrame()
+        return self._values[key]
+
+    def defined(self, benchmark: str, unseen: bool) -> set[str]:
+        """The measures that are defined on a benchmark, as far as a run says: there, or in unseen languages there."""
+        ranked = [run for run in self.runs if run.is_ranked(benchmark)]
+        return set(self.values(ranked[0], benchmark, unseen).columns) if ranked else set(MEASURES)
+
+    def margin(self, label: str, benchmark: str) -> float | None:
+        """The smallest effect of interest of a measure on a benchmark; None where it is not known yet."""
+        if label != DISTANCE:
+            return SMALLEST[label]
+        for run in self.of(NOT_TRAINED, benchmark).values():
+            values = self.values(run, benchmark, unseen=False)
+            return SMALLEST_DISTANCE * float(values[DISTANCE].mean()) if DISTANCE in values else None
+        return None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A hypothesis about one measure on one benchmark, and what the runs say of it.
+
+    Args:
+        estimate: first minus second, in the measure's unit; None where there are no runs.
+        components: what makes the differences vary.
+        margin: the smallest effect of interest.
+        lacking: why there is no verdict, if there is none.
+    """
+
+    hypothesis: Hypothesis
+    label: str
+    benchmark: str
+    estimate: Estimate | None = None
+    components: Components | None = None
+    margin: float | None = None
+    lacking: str = ""
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the measure is better, else -1."""
+        return 1 if MEASURES[self.label].higher_is_better else -1
+
+    @property
+    def threshold(self) -> float:
+        """What the difference must be beyond, in the measure's unit."""
+        if self.hypothesis.kind == "better":
+            return 0.0
+        assert self.margin is not None
+        return -self.sign * self.margin
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of the difference being at the threshold."""
+        assert self.estimate is not None
+        return self.estimate.p(self.threshold)
+
+    def resolved(self, seeds: int = 0) -> float:
+        """The smallest difference that so many seeds (left out, those there are) find with a power of .8, by itself."""
+        assert self.estimate is not None and self.components is not None
+        return self.components.smallest(seeds or self.estimate.seeds, self.estimate.clusters)
+
+    def verdict(self, p_holm: float) -> str:
+        """What the runs say.
+
+        Args:
+            p_holm: its p, corrected for all claims that are counted.
+
+        Returns:
+            "held": the 95 % interval is beyond the threshold in the direction of the claim and the corrected p below
+            `LEVEL`; "refuted": likewise on the other side of it; "equivalent": neither, and the 90 % interval is
+            within the smallest effect of interest (two one-sided tests: Schuirmann, J. Pharmacokinet. Biopharm. 15,
+            1987); else "undecided".
+        """
+        assert self.estimate is not None
+        low, high = sorted(self.sign * (end - self.threshold) for end in self.estimate.interval())
+        if p_holm < LEVEL and (low > 0 or high < 0):
+            return HELD if low > 0 else REFUTED
+        within = self.margin is not None and max(map(abs, self.estimate.interval(0.9))) < self.margin
+        return EQUIVALENT if within else UNDECIDED
+
+
+def claims(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> Iterator[Claim]:
+    """Every claim of `HYPOTHESES` on each benchmark on which its measure is defined.
+
+    Args:
+        runs: main runs and sweeps, trained and ranked or not.
+        benchmarks: by name or path.
+        fewest: matched seeds with which there is a verdict; one seed says nothing of others.
+    """
+    systems = Systems(runs)
+    for benchmark in benchmarks:
+        clusters = paragraphs(benchmark_name(benchmark))
+        for hypothesis in HYPOTHESES:
+            matched = systems.matched(hypothesis.first, hypothesis.second, benchmark)
+            first, second = (
+                [systems.values(run, benchmark, hypothesis.unseen) for run in side] for side in matched
+            )
+            defined = systems.defined(benchmark, hypothesis.unseen)
+            for label in hypothesis.labels:
+                if label not in defined or any(label not in table for table in (*first, *second)):
+                    continue
+                made = Claim(
+                    hypothesis, label, benchmark_name(benchmark), margin=systems.margin(label, benchmark)
+                )
+                if not first or not second:
+                    yield replace(made, lacking=NO_RUNS)
+                elif max(len(first), len(second)) < max(fewest, 2):
+                    yield replace(made, lacking=TOO_FEW)
+                elif hypothesis.kind == "not worse" and made.margin is None:
+                    yield replace(made, lacking=NO_MARGIN)
+                else:
+                    found = estimate(first, second, label, clusters)
+                    parts = Components.of(first, second, label, clusters)
+                    yield replace(made, estimate=found, components=parts)
+
+
+def verdicts(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> pd.DataFrame:
+    """Every claim with its verdict and the numbers that it follows from.
+
+    Args:
+        runs, benchmarks, fewest: as of `claims`.
+
+    Returns:
+        claim, benchmark, hypothesis, measure, seeds, clusters (of questions), difference, low, high (of 95 %), p,
+        p_holm (Holm, over all claims that have an estimate), margin (the smallest effect of interest), resolved (see
+        `Claim.resolved`), verdict. Where there are no runs, or too few seeds, the verdict says so, and the claim is not
+        counted.
+    """
+    made = list(claims(runs, benchmarks, fewest))
+    p = np.array([np.nan if claim.estimate is None else claim.p for claim in made])
+    p_holm = np.full(len(p), np.nan)
+    p_holm[~np.isnan(p)] = significance.holm(p[~np.isnan(p)])
+    rows = []
+    for claim, own, corrected in zip(made, p, p_holm, strict=True):
+        row: dict[str, Any] = {
+            "claim": claim.hypothesis.key,
+            "benchmark": claim.benchmark,
+            "hypothesis": claim.hypothesis.text,
+            "measure": claim.label,
+        }
+        if claim.estimate is not None:
+            low, high = claim.estimate.interval()
+            row |= {"seeds": claim.estimate.seeds, "clusters": claim.estimate.clusters}
+            row |= {"difference": claim.estimate.difference, "low": low, "high": high}
+            row |= {"resolved": claim.resolved()}
+        row |= {"p": own, "p_holm": corrected, "margin": claim.margin}
+        rows.append(row | {"verdict": claim.lacking or claim.verdict(corrected)})
+    columns = [
+        "claim",
+        "benchmark",
+        "hypothesis",
+        "measure",
+        "seeds",
+        "clusters",
+        "difference",
+        "low",
+        "high",
+    ]
+    table = pd.DataFrame(rows, columns=[*columns, "p", "p_holm", "margin", "resolved", "verdict"])
+    return table.astype({"margin": float, "resolved": float, "seeds": "Int64", "clusters": "Int64"})
+
+
+def power(
+    runs: Sequence[Run], benchmarks: Sequence[str], seeds: Sequence[int] = (4, 6, 12, 16)
+) -> pd.DataFrame:
+    """The smallest difference that so many seeds would find four times of five, by what the runs here vary by.
+
+    Args:
+        runs, benchmarks: as of `claims`; a pilot's will do, two seeds or more.
+        seeds: how many.
+
+    Returns:
+        Index (benchmark, contrast, measure), a column a number of seeds, as text; a row for each contrast whose claims
+        are of all languages.
+    """
+    rows = {}
+    for claim in claims(runs, benchmarks):
+        if claim.estimate is not None and not claim.hypothesis.unseen:
+            contrast = " - ".join(sorted((claim.hypothesis.first, claim.hypothesis.second)))
+            shown = {n: MEASURES[claim.label].format(claim.resolved(n)) for n in seeds}
+            rows[claim.benchmark, contrast, claim.label] = shown
+    index = pd.MultiIndex.from_tuples(rows, names=["benchmark", "contrast", "measure"]) if rows else None
+    return pd.DataFrame(list(rows.values()), index).rename_axis(columns="seeds")
+
+
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """`verdicts` for the screen: numbers with the digits of their measures, one more for what is small.
+
+    Returns:
+        Index (hypothesis, measure); benchmark, difference with its interval, p (Holm), +- smallest effect of interest,
+        resolved, seeds, verdict.
+    """
+    counted = table[table["difference"].notna()]
+
+    def shown(column: str, form: str = "") -> list[str]:
+        return [
+            "" if pd.isna(value) else MEASURES[label].format(value, form)
+            for label, value in zip(counted["measure"], counted[column], strict=True)
+        ]
+
+    ends = zip(*(shown(column, "+") for column in ("difference", "low", "high")), strict=True)
+    text = pd.DataFrame(
+        {
+            "hypothesis": counted["hypothesis"].to_numpy(),
+            "measure": counted["measure"].to_numpy(),
+            "benchmark": counted["benchmark"].to_numpy(),
+            "difference": [f"{difference} [{low}, {high}]" for difference, low, high in ends],
+            "p (Holm)": counted["p_holm"].map("{:.4f}".format).to_numpy(),
+            "smallest of interest": shown("margin"),
+            "resolved": shown("resolved"),
+            "seeds": counted["seeds"].to_numpy(),
+            "verdict": counted["verdict"].to_numpy(),
+        }
+    )
+    return text.set_index(["hypothesis", "measure"])
+
+
+def checks(
+    runs: Sequence[Run], benchmarks: Sequence[str], leaked: Mapping[str, Mapping[str, int]]
+) -> pd.DataFrame:
+    """Facts about the data, which are so or not, with no statistics.
+
+    Args:
+        runs: ranked on the benchmarks.
+        benchmarks: by name or path.
+        leaked: benchmark -> exact and near duplicates of it in the training corpus (`recording.recorded_leaks`).
+
+    Returns:
+        Index fact; holds ("yes", "no" or "not checked") and evidence.
+    """
+    rows = []
+    for benchmark in benchmarks:
+        name = benchmark_name(benchmark)
+        run = next((run for run in runs if run.is_ranked(benchmark)), None)
+        if run and name in SETTINGS:
+            pools = run.ranks(benchmark)[["task", "query_language", "candidate_language"]].drop_duplicates()
+            counts = pools["task"].value_counts()
+            found = int(counts.get("crosslingual", 0)), int(counts.get("multilingual", 0))
+            pairs, merged = SETTINGS[name]
+            fact = f"{name}: {pairs} ordered pairs of languages and {merged} merged pools, as in the paper"
+            rows.append((fact, "yes" if found == (pairs, merged) else "no", f"{found[0]} and {found[1]}"))
+        duplicates = leaked.get(name)
+        fact = f"{name}: no text of it stands in the training corpus"
+        evidence = (
+            f"{duplicates['exact']} exact and {duplicates['near']} near duplicates" if duplicates else ""
+        )
+        holds = "not checked" if duplicates is None else "no" if duplicates["exact"] else "yes"
+        rows.append((fact, holds, evidence))
+    return pd.DataFrame(rows, columns=["fact", "holds", "evidence"]).set_index("fact")
+
+
+def question_values(runs: Sequence[Run], benchmark: str) -> Values:
+    """What each question adds to every measure, a table a run."""
     result: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
-        ranks = run.ranks(benchmark)
-        if query_languages is not None:
-            ranks = ranks[ranks["query_language"].isin(query_languages)]
-        result.setdefault(run.strategy, []).append(significance.question_values(ranks))
+        result.setdefault(run.strategy, []).append(significance.question_values(run.ranks(benchmark)))
     return result
 
 
-def verdict(low: float, high: float, margin: float = 0.0) -> str:
-    """Whether a difference with this interval is above -margin: surely, surely not, or neither.
+def where_it_pays(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """Hybrid minus X-X-mono and X-Y at every fraction of the data, over matched seeds, as text with 95 % intervals.
 
-    Example:
-        >>> verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)
-        ('held', 'not held', 'cannot be said')
-    """
-    return HELD if low > -margin else NOT_HELD if high < -margin else OPEN
-
-
-def overall(verdicts: Sequence[str]) -> str:
-    """Held if all held, not held if any did not, else open."""
-    if NOT_HELD in verdicts:
-        return NOT_HELD
-    return HELD if verdicts and set(verdicts) == {HELD} else OPEN
-
-
-class _Comparison(NamedTuple):
-    """Hybrid minus another strategy; sorted, what is worst for hybrid comes first."""
-
-    difference: float
-    verdict: str
-    shown: str
-
-
-def ahead(
-    text: str,
-    by_benchmark: Mapping[str, Values],
-    labels: Sequence[str],
-    against: Sequence[str] = (MONO, CROSS),
-    margin: float = 0.0,
-    languages: Mapping[str, Sequence[str]] | None = None,
-) -> Claim:
-    """Hybrid is ahead of these strategies, or behind by less than the margin, everywhere.
-
-    Held if every 95 % interval says so (intersection-union test); not held if one says the contrary at a confidence
-    corrected for the number of comparisons (Bonferroni). The evidence is the comparison that is worst for hybrid,
-    with the paper's differences there.
-
-    Args:
-        text: of the claim.
-        by_benchmark: benchmark -> `question_values`.
-        labels: of measures of which more is better.
-        against: the other strategies.
-        margin: how far behind is still level.
-        languages: benchmark -> query languages, where it is about these only.
-    """
-    compared = [
-        (benchmark, other, label) for benchmark in by_benchmark for other in against for label in labels
-    ]
-    rows = []
-    for benchmark, other, label in compared:
-        hybrid, others = by_benchmark[benchmark][HYBRID], by_benchmark[benchmark][other]
-        difference, low, high = significance.interval(hybrid, others, label)
-        _, _, corrected_high = significance.interval(hybrid, others, label, comparisons=len(compared))
-        shown = f"{benchmark}, {label} against {other}: {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-        shown += printed(benchmark, label, other, (languages or {}).get(benchmark))
-        rows.append(_Comparison(difference, verdict(low, corrected_high, margin), shown))
-    if not rows:
-        return Claim(text, OPEN, "no such languages")
-    verdicts = [row.verdict for row in rows]
-    count = f"{verdicts.count(HELD)} of {len(rows)} surely so, {verdicts.count(NOT_HELD)} surely not; least: "
-    return Claim(text, overall(verdicts), (count if len(rows) > 1 else "") + min(rows).shown)
-
-
-def printed(benchmark: str, label: str, other: str, languages: Sequence[str] | None = None) -> str:
-    """What the paper printed for hybrid minus another strategy, for each of its encoders."""
-    table = published.headline(benchmark, languages)
-    if label not in table:
-        return ""
-    by_encoder = table[label].unstack()
-    differences = by_encoder[published.PRINTED_AS[HYBRID]] - by_encoder[published.PRINTED_AS[other]]
-    shown = ", ".join(f"{str(encoder).split()[0]} {value:+.3f}" for encoder, value in differences.items())
-    return f" (the paper: {shown})"
-
-
-def one_encoder(claim: Claim) -> Claim:
-    """A claim about two encoders, judged on one: it can fail, but not hold."""
-    found = NOT_HELD if claim.verdict == NOT_HELD else OPEN
-    return replace(claim, verdict=found, evidence=f"one encoder only: {claim.evidence}")
-
-
-def less_bias(text: str, by_benchmark: Mapping[str, Values]) -> Claim:
-    """Hybrid has much less language bias than monolingual batches.
-
-    Much: a lower rank distance by at least the smallest share that the paper printed on any of its encoders
-    and these benchmarks.
-    """
-    label = "rank distance"
-    reductions: list[float] = []
-    for benchmark in by_benchmark:
-        distance = published.headline(benchmark)[label].unstack()
-        reductions.extend(1 - distance[published.PRINTED_AS[HYBRID]] / distance[published.PRINTED_AS[MONO]])
-    much = min(reductions)
-    verdicts, evidence = [], []
-    for benchmark, values in by_benchmark.items():
-        hybrid, mono = values[HYBRID], values[MONO]
-        level = pd.concat([of_run[label] for of_run in mono]).mean()
-        # a change is of ranks and negative; a reduction is a share of X-X-mono's distance, so its ends swap
-        change, low, high = significance.interval(hybrid, mono, label)
-        least, most = -high / level, -low / level
-        _, corrected_low, _ = significance.interval(hybrid, mono, label, comparisons=len(by_benchmark))
-        verdicts.append(verdict(least - much, -corrected_low / level - much))
-        evidence.append(f"{benchmark}: {-change / level:.0%} lower [{least:.0%}, {most:.0%}]")
-    return Claim(text, overall(verdicts), f"{'; '.join(evidence)}; the paper's smallest is {much:.0%}")
-
-
-def alphas(text: str, runs: Sequence[Run], benchmark: str) -> Claim:
-    """Alpha .4 to .6 is about equal, in multilingual mAP.
-
-    Held if the intervals of .4 and .6 against .5 lie within the margin, not held if one lies outside; open with
-    fewer than two seeds of them, for seeds differ too.
-    """
-    label = "Mul mAP"
-    by_alpha = tables.by_alpha(runs, benchmark).groupby("alpha")[label].mean()
-    shown = ", ".join(f"{alpha:g}: {value:.3f}" for alpha, value in by_alpha.items())
-    evidence = f"{benchmark}, multilingual mAP at alpha {shown} (means over seeds)"
-    names = {alpha: str(Strategy("hybrid", alpha)) for alpha in (0.4, 0.5, 0.6)}
-    of_alpha = {
-        alpha: {run.seed: run for run in runs if run.strategy == name and run.fraction == 1}
-        for alpha, name in names.items()
-    }
-    seeds = sorted(set.intersection(*map(set, of_alpha.values())))
-    if len(seeds) < 2:
-        return Claim(text, OPEN, f"{evidence}; {len(seeds) or 'no'} seed of .4, .5 and .6")
-    values = {
-        alpha: question_values([by_seed[seed] for seed in seeds], benchmark)[names[alpha]]
-        for alpha, by_seed in of_alpha.items()
-    }
-    found = []
-    for alpha in (0.4, 0.6):
-        _, low, high = significance.interval(values[alpha], values[0.5], label, comparisons=2)
-        is_outside = low > MARGIN or high < -MARGIN
-        found.append(NOT_HELD if is_outside else HELD if low > -MARGIN and high < MARGIN else OPEN)
-    return Claim(text, overall(found), evidence)
-
-
-def settings(text: str, runs: Mapping[str, Run]) -> Claim:
-    """The benchmarks have as many cross-lingual and multilingual settings as the paper counts.
-
-    Args:
-        text: of the claim.
-        runs: benchmark -> any run evaluated on it.
-    """
-    found = {}
-    for benchmark, run in runs.items():
-        pools = run.ranks(benchmark)[["task", "query_language", "candidate_language"]].drop_duplicates()
-        found[benchmark] = (
-            int((pools["task"] == "crosslingual").sum()),
-            int((pools["task"] == "multilingual").sum()),
-        )
-    same = all(counts == SETTINGS.get(benchmark) for benchmark, counts in found.items())
-    evidence = "; ".join(f"{benchmark}: {pairs} and {merged}" for benchmark, (pairs, merged) in found.items())
-    return Claim(text, NOT_HELD if not same else HELD if set(found) == set(SETTINGS) else OPEN, evidence)
-
-
-def leaks(text: str, found: Mapping[str, Mapping[str, int]], encoder: str) -> Claim:
-    """Evaluation data was never seen in training.
-
-    Of what an encoder saw before it was fine-tuned nothing is known, so the claim is never more than open.
-
-    Args:
-        text: of the claim.
-        found: benchmark -> exact and near duplicates of it in the training corpus (`recording.recorded_leaks`).
-        encoder: its name.
-    """
-    counts = "; ".join(
-        f"{benchmark}: {values['exact']} exact and {values['near']} near duplicates in the training corpus"
-        for benchmark, values in found.items()
-    )
-    leaked = any(values["exact"] for values in found.values())
-    before = f"what {encoder} was trained on before cannot be checked here"
-    return Claim(text, NOT_HELD if leaked else OPEN, f"{counts or 'not searched'}; {before}")
-
-
-def where_it_pays(runs: Sequence[Run], benchmark: str, seed: int = 0) -> pd.DataFrame:
-    """Hybrid minus X-X-mono and X-Y at every fraction of the data, of one seed, as text with 95 % intervals.
-
-    The intervals are over questions: of these encoders.
+    With one seed the intervals are over questions alone: of these encoders.
 
     Returns:
-        Index (fraction, against), a column a measure of `tables.MAIN`; fractions without hybrid are left out.
+        Index (fraction, against, seeds), a column a measure of `tables.MAIN`; fractions without hybrid are left out.
     """
-    of_fraction: dict[float, list[Run]] = {}
+    clusters = paragraphs(benchmark_name(benchmark))
+    made: dict[float, dict[str, dict[int, Run]]] = {}
     for run in runs:
-        if run.seed == seed:
-            of_fraction.setdefault(run.fraction, []).append(run)
+        made.setdefault(run.fraction, {}).setdefault(run.strategy, {})[run.seed] = run
     rows = []
-    for fraction, trained in sorted(of_fraction.items()):
-        values = question_values(trained, benchmark)
+    for fraction, by_strategy in sorted(made.items()):
         for other in (MONO, CROSS):
-            if {HYBRID, other} <= set(values):
-                labels = [label for label in tables.MAIN if label in values[HYBRID][0]]
-                shown = {label: _with_interval(label, values[HYBRID], values[other]) for label in labels}
-                rows.append({"fraction": f"{fraction:g}", "against": other, **shown})
-    keys = ["fraction", "against"]
+            seeds = sorted(by_strategy.get(HYBRID, {}).keys() & by_strategy.get(other, {}).keys())
+            if not seeds:
+                continue
+            first, second = (
+                [significance.question_values(by_strategy[name][seed].ranks(benchmark)) for seed in seeds]
+                for name in (HYBRID, other)
+            )
+            labels = [label for label in tables.MAIN if label in first[0]]
+            shown = {label: _with_interval(label, first, second, clusters) for label in labels}
+            rows.append({"fraction": f"{fraction:g}", "against": other, "seeds": len(seeds), **shown})
+    keys = ["fraction", "against", "seeds"]
     return pd.DataFrame(rows, columns=None if rows else keys).set_index(keys)
 
 
-def _with_interval(label: str, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> str:
+def _with_interval(
+    label: str, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], clusters: Mapping[str, str]
+) -> str:
     """ "-0.004 [-0.013, +0.005]" """
-    ends = significance.interval(first, second, label)
+    ends = significance.interval(first, second, label, clusters)
     difference, low, high = (MEASURES[label].format(end, "+") for end in ends)
     return f"{difference} [{low}, {high}]"

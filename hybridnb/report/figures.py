@@ -105,15 +105,15 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
     return figure
 
 
-def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float]) -> Figure:
+def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float] | None) -> Figure:
     """mAP of the tasks, and language bias, over a setting; one line a strategy where there is such a column.
 
     Args:
         table: columns `x`, seed, labels of measures, a row a run; a bar is the range between seeds.
         x: "alpha" or "fraction".
         title: of the figure.
-        reference: label -> value of the encoder without fine-tuning, named above each panel, for it may lie far
-            outside.
+        reference: label -> value of the encoder without fine-tuning, if it is there: named above each panel, for it may
+            lie far outside.
     """
     shown = [label for label in MAIN if label in table]
     if table.empty or not shown:
@@ -135,7 +135,8 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float])
         panel.set_xticks(ticks, [f"{value:g}" for value in ticks], rotation=45 if len(ticks) > 5 else 0)
         name = TASK_NAMES[measure.task] if measure.name == "map" else label
         panel.set(xlabel="", ylabel="mAP" if panel is axes[0][0] and measure.name == "map" else "")
-        panel.set_title(f"{name}\n({NOT_TRAINED}: {measure.format(reference[label], ',')})", fontsize=11)
+        known = "" if reference is None else f"\n({NOT_TRAINED}: {measure.format(reference[label], ',')})"
+        panel.set_title(name + known, fontsize=11)
     if colours:
         sns.move_legend(axes[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     figure.suptitle(title)

@@ -141,7 +141,7 @@ def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.
         printed = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
         for model, encoder in ENCODERS.items():
             values = printed[printed["model"] == model].set_index("language")["value"]
-            columns[label, encoder] = values.drop("mean")
+            columns[label, encoder] = values.drop("mean", errors="ignore")
     return pd.DataFrame(columns).rename_axis("language")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any, Literal
 
 import pandas as pd
@@ -286,23 +287,42 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("strategy")
 
 
-def places(runs: Sequence[Run], benchmark: str, one: str, other: str) -> pd.DataFrame:
-    """What each answer's place adds to the multilingual mAP of two strategies, means over seeds.
-
-    See `answers.by_place`. With R answers to every query the first row times R is the MRR: it sees the best answer
-    alone, which mostly is the one in the query's own language.
+def places(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """What the best, the second best .. answer adds to multilingual mAP (see `answers.by_place`), means over seeds.
 
     Returns:
-        Index place, the best answer's first; columns one, other and difference (one minus other).
+        Index place, a column a strategy; a column's sum is the mAP.
     """
-    of_strategy = {
-        strategy: pd.concat(
-            [by_place(run.ranks(benchmark)) for run in runs if run.strategy == strategy], axis=1
-        ).mean(axis=1)
-        for strategy in (one, other)
-    }
-    table = pd.DataFrame(of_strategy)
-    return table.assign(difference=table[one] - table[other])
+    parts: dict[str, list[pd.Series[float]]] = {}
+    for run in runs:
+        parts.setdefault(run.strategy, []).append(by_place(run.ranks(benchmark)))
+    return pd.DataFrame({strategy: pd.concat(part, axis=1).mean(axis=1) for strategy, part in parts.items()})
+
+
+def where_mrr_misleads(places: pd.DataFrame, bias: pd.DataFrame) -> list[str]:
+    """Where MRR prefers one strategy and mAP the other, in the merged pool, and why.
+
+    MRR sees a query's best answer alone, mAP all of them; the best answer mostly is in the query's own language.
+
+    Args:
+        places: of `places`.
+        bias: of `bias_table`, of the same runs.
+
+    Returns:
+        A sentence for each such pair of strategies.
+    """
+    means = bias.groupby(level="strategy", sort=False)[["MRR", "own language first"]].mean()
+    said = []
+    for one, other in permutations(places.columns, 2):
+        apart, mrr = places[one] - places[other], means["MRR"][one] - means["MRR"][other]
+        if mrr > 0 > apart.sum():
+            own = means["own language first"][[one, other]]
+            said.append(
+                f"{one} is ahead of {other} in MRR ({mrr:+.3f}) and behind in mAP ({apart.sum():+.3f}): the best "
+                f"answer of a query adds {apart.iloc[0]:+.4f} to mAP, the others {apart.iloc[1:].sum():+.4f}. It is in "
+                f"the query's own language in {own[one]:.0%} of the queries, with {other} in {own[other]:.0%}."
+            )
+    return said
 
 
 def first_languages(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:

@@ -144,6 +144,10 @@ class Run:
         part = self.debiased(method)
         return (part.directory / "metrics.json").is_file() and benchmark_name(benchmark) in part.metrics
 
+    def is_ranked(self, benchmark: str) -> bool:
+        """Whether there is a ranks table of a benchmark, from which all measures can be computed."""
+        return self._ranks(benchmark, "parquet").is_file()
+
     @property
     def info(self) -> dict[str, Any]:
         """run.json: what made the run; see `RunInfo`."""

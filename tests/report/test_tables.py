@@ -305,15 +305,22 @@ def test_bias_table_agrees_with_scipy(runs: list[Run]) -> None:
     assert set(table["languages with p < 0.001"]) == {"0 of 2"}
 
 
-def test_places_of_two_strategies_and_their_difference(draw_run: Callable[..., Run]) -> None:
-    runs = [
-        draw_run(name, seed, spread=spread) for name, spread in (("X-Y", 20), ("X-X", 40)) for seed in (0, 1)
-    ]
-    table = tables.places(runs, "toy", "X-Y", "X-X")
-    assert list(table) == ["X-Y", "X-X", "difference"] and table.index.tolist() == [1, 2, 3]
+def test_places_add_up_to_map(draw_run: Callable[..., Run]) -> None:
+    runs = [draw_run(n, seed, spread=spread) for n, spread in (("X-Y", 20), ("X-X", 40)) for seed in (0, 1)]
+    table = tables.places(runs, "toy")
+    assert list(table) == ["X-Y", "X-X"] and table.index.tolist() == [1, 2, 3]
     means = tables.by_strategy(tables.scores(runs, "toy"))["Mul mAP"]
-    assert table[["X-Y", "X-X"]].sum().to_dict() == pytest.approx(means.to_dict())
-    assert table["difference"].sum() == pytest.approx(means["X-Y"] - means["X-X"])
+    assert table.sum().to_dict() == pytest.approx(means.to_dict())
+
+
+def test_where_mrr_and_map_disagree_is_said() -> None:
+    places = pd.DataFrame({"X-Y": [0.3, 0.2], "X-X": [0.35, 0.1], "En-En": [0.1, 0.1]})
+    own = {"MRR": [0.6, 0.6, 0.7, 0.2], "own language first": [0.4, 0.6, 0.9, 0.1]}
+    bias = pd.DataFrame(own, index=pd.Index(["X-Y", "X-Y", "X-X", "En-En"], name="strategy"))
+    assert tables.where_mrr_misleads(places, bias) == [
+        "X-X is ahead of X-Y in MRR (+0.100) and behind in mAP (-0.050): the best answer of a query adds +0.0500 to "
+        "mAP, the others -0.1000. It is in the query's own language in 90% of the queries, with X-Y in 50%."
+    ]
 
 
 def test_first_languages_are_means_over_seeds(draw_run: Callable[..., Run]) -> None:
