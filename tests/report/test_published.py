@@ -135,3 +135,12 @@ def test_language_by_language(hybrid: list[Run]) -> None:
     for strategy in ("X-X-mono", "hybrid(0.25)"):
         with pytest.raises(ValueError, match=r"there is no run of .*, or not in the paper"):
             published.by_query_language(hybrid, "xquad-r", strategy)
+
+
+def test_of_another_benchmark_ours_stand_alone(draw_run: Callable[..., Run]) -> None:
+    runs = [draw_run(published.HYBRID, seed, spread=20) for seed in (0, 1)]
+    assert published.beside_ours(runs, "toy").index.get_level_values("strategy").tolist() == [
+        published.HYBRID
+    ]
+    by_language = published.by_query_language(runs, "toy", published.HYBRID)
+    assert by_language.index.tolist() == ["de", "en", "sw"]
