@@ -109,6 +109,10 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
             values = {"study": study_file, "benchmark": benchmark}
             shows = dict.fromkeys(study_runs(study), (benchmark,))
             yield Step(name, values, shows, label)
+    if study.debiasing.methods:
+        for benchmark, label in labels.items():
+            values = {"study": study_file, "benchmark": benchmark}
+            yield Step("06_without_training", values, dict.fromkeys(study_runs(study), (benchmark,)), label)
     if published.compares_with(study):
         yield Step("05_report", {"study": study_file}, planned(study))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -52,6 +52,7 @@ class DebiasingSettings(Settings):
         sentences: sets of parallel sentences, by name or path, or "training".
         languages: that they are fitted on; empty means all that the sets have in common.
         limit: at most so many sentences of each set, evenly spaced; left out, all.
+        runs: "baseline": only the encoder without fine-tuning is debiased; else all main runs are.
         curve: what is also tried with one run.
     """
 
@@ -59,6 +60,7 @@ class DebiasingSettings(Settings):
     sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
     languages: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
     limit: int | None = Field(None, ge=2)
+    runs: Literal["all", "baseline"] = "all"
     curve: CurveSettings = CurveSettings()
 
     @model_validator(mode="after")

@@ -27,9 +27,7 @@ from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.vectors import Vectors
 from hybridnb.study.debiased import stated
 from hybridnb.study.provenance import provenance
-from hybridnb.study.runs import curves_file
-
-COLUMNS = ["method", "sentences", "left_out", "scope", "task", "metric", "value"]
+from hybridnb.study.runs import CURVES, curves_file
 
 METRICS = ("map", "rank_distance")
 """What is kept of each."""
@@ -77,7 +75,7 @@ def curves(
                     parts.append(means.assign(**named, scope=scope))
                 bar.update(1)
     table = pd.concat(parts, ignore_index=True)
-    return table[COLUMNS]
+    return table[list(CURVES)]
 
 
 def keep_curves(
@@ -109,20 +107,6 @@ def keep_curves(
     made = {"benchmark_sha256": benchmark.sha256, **stated(encoder, sets), **provenance()}
     write_json(curves_file(directory, benchmark.name).with_suffix(".json"), made)
     write_text(curves_file(directory, benchmark.name), table.to_csv(index=False))
-
-
-def read_curves(directory: Path, benchmark: str) -> pd.DataFrame:
-    """The curves of a run; of one that has none, no rows. ValueError: the file is damaged."""
-    file = curves_file(directory, benchmark)
-    if not file.is_file():
-        return pd.DataFrame(columns=COLUMNS)
-    try:
-        table = pd.read_csv(file, keep_default_na=False)
-        if list(table) != COLUMNS or not np.isfinite(table["value"]).all():
-            raise ValueError("columns or values are others than were written")
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} is damaged ({error}): delete it and evaluate again") from None
-    return table
 
 
 def _cut(sentences: SentenceVectors, count: int, left_out: Collection[str]) -> SentenceVectors:

@@ -32,8 +32,13 @@ def sweep_runs(study: Study, benchmark: str) -> list[Run]:
 
 
 def methods_by_run(study: Study) -> dict[Run, tuple[str, ...]]:
-    """The debiasings that are put on runs' vectors: the study's on its main runs; of those of its sweeps, none."""
-    return dict.fromkeys(study_runs(study), study.debiasing.methods) if study.debiasing.methods else {}
+    """The debiasings that are put on runs' vectors: on all main runs or on the baseline alone; of sweeps, on none."""
+    settings = study.debiasing
+    return {
+        run: settings.methods
+        for run in (study_runs(study) if settings.methods else ())
+        if settings.runs == "all" or run.strategy == NOT_TRAINED
+    }
 
 
 def curve_runs(study: Study) -> list[tuple[Run, str]]:

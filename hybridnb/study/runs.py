@@ -21,6 +21,9 @@ from hybridnb.study.settings import NOT_TRAINED
 DEBIASED = "debiased"
 """The folder of a system's directory that holds one for each debiasing put on its vectors."""
 
+CURVES = ("method", "sentences", "left_out", "scope", "task", "metric", "value")
+"""The columns of a run's curves; see `curves.curves`."""
+
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -187,6 +190,13 @@ class Run:
         """query_language, candidate_language, share of the first ten."""
         return _table(self._ranks(benchmark, "top10.csv"), pd.read_csv, _check_shares)
 
+    def curves(self, benchmark: str) -> pd.DataFrame:
+        """Debiasings by number of sentences and languages; of a run that nothing was tried with, no rows."""
+        file = curves_file(self.directory, benchmark)
+        if not file.is_file():
+            return pd.DataFrame(columns=list(CURVES))
+        return _table(file, lambda path: pd.read_csv(path, keep_default_na=False), _check_curves)
+
     def answers(self, benchmark: str) -> pd.DataFrame:
         """Vectors of a few parallel answers, float32 [texts, d], indexed by (answer, language)."""
         return _table(self._ranks(benchmark, "answers.parquet"), pd.read_parquet, _check_answers)
@@ -260,6 +270,12 @@ def _check_answers(table: pd.DataFrame) -> None:
         raise ValueError("it is not indexed by answer and language")
     if not all(kind == "float32" for kind in table.dtypes) or not table.notna().all(axis=None):
         raise ValueError("a vector is not of finite float32")
+
+
+def _check_curves(table: pd.DataFrame) -> None:
+    _check_columns(table, set(CURVES))
+    if not pd.api.types.is_numeric_dtype(table["value"]) or not np.isfinite(table["value"]).all():
+        raise ValueError("column value holds what is no finite number")
 
 
 def _check_columns(table: pd.DataFrame, columns: set[str]) -> None:

@@ -16,8 +16,8 @@ from hybridnb.retrieval.embeddings import encode_benchmark
 from hybridnb.retrieval.mapped import mapped
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.study import making, plan, recording
-from hybridnb.study.curves import COLUMNS, curves, read_curves
-from hybridnb.study.runs import curves_file
+from hybridnb.study.curves import curves
+from hybridnb.study.runs import CURVES, Run, curves_file
 from hybridnb.study.settings import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,7 +47,7 @@ def test_a_point_of_the_curve_is_the_method_on_so_many_sentences(
 ) -> None:
     vectors = encode_benchmark(encoder, TOY_BENCHMARK, cache=None)
     table = curves(TOY_BENCHMARK, vectors, sentences, ["means", "lsar"], [60, 500])
-    assert list(table) == COLUMNS and sorted(set(table["sentences"])) == [60, 120]
+    assert list(table) == list(CURVES) and sorted(set(table["sentences"])) == [60, 120]
     rows = np.arange(60) * 2
     few = SentenceVectors(
         query={code: of[rows] for code, of in sentences.query.items()},
@@ -79,13 +79,13 @@ def test_a_study_keeps_the_curves_of_its_first_run_and_records_them(
     runs = plan.planned(study)
     making.make(study, runs)
     first, *others = runs
-    table = read_curves(first.directory, "xquad-r")
+    table = first.curves("xquad-r")
     assert set(table["scope"]) == {"all", "seen", "unseen"} and set(table["left_out"]) == {"", "de"}
     assert not any(curves_file(run.directory, "xquad-r").exists() for run in others)
     assert [run.is_debiased("xquad-r", "means") for run in runs] == [True, True, False]
     assert list(recording.record(study)) == [f"{run.label}: recorded" for run in runs]
     recorded = tmp_path / "results" / "toy" / first.directory.name
-    assert_frame_equal(read_curves(recorded, "xquad-r"), table)
+    assert_frame_equal(Run(recorded, "", 0).curves("xquad-r"), table)
     assert curves_file(recorded, "xquad-r").with_suffix(".json").is_file()
 
 
@@ -94,5 +94,5 @@ def test_damaged_curves_are_named(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("method,sentences\nmeans,4\n")
     with pytest.raises(ValueError, match=r"curves\.csv is damaged"):
-        read_curves(tmp_path, "xquad-r")
-    assert read_curves(tmp_path, "mlqa-r").empty
+        Run(tmp_path, "X-Y", 0).curves("xquad-r")
+    assert Run(tmp_path, "X-Y", 0).curves("mlqa-r").empty

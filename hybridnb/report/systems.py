@@ -1,0 +1,214 @@
+"""Every system of a study in one table and one figure: batch strategies, methods without training, and both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hybridnb.corpora import benchmark_name
+from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.significance import interval, question_values
+from hybridnb.report.figures import GREY, nothing, palette
+from hybridnb.report.paragraphs import paragraphs
+from hybridnb.report.tables import MAIN, scores
+from hybridnb.study.runs import Run
+from hybridnb.study.settings import NOT_TRAINED
+
+MARKERS = "osD^vPX*"
+"""Of methods without training, the first of none."""
+
+
+def systems(
+    runs: Sequence[Run], benchmark: str, methods: Sequence[str] = ()
+) -> dict[tuple[str, str], list[Run]]:
+    """(strategy, method or "") -> its runs, a seed each: those that have results on the benchmark.
+
+    Args:
+        runs: of a study.
+        benchmark: its name or path.
+        methods: of debiasing, put on the vectors of some of the runs.
+    """
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.strategy, ""), []).append(run)
+        for method in methods:
+            if run.is_debiased(benchmark, method):
+                found.setdefault((run.strategy, method), []).append(run.debiased(method))
+    return found
+
+
+def named(strategy: str, method: str) -> str:
+    """What a system is called.
+
+    Example:
+        >>> named("X-Y", ""), named("X-Y", "one-map"), named("no fine-tuning", "one-map")
+        ('X-Y', 'X-Y + one-map', 'one-map')
+    """
+    if not method:
+        return strategy
+    return method if strategy == NOT_TRAINED else f"{strategy} + {method}"
+
+
+def systems_table(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.DataFrame:
+    """`tables.scores` of all systems, "strategy" being the system's name; for `tables.with_spread`."""
+    parts = [scores(runs, benchmark).assign(strategy=named(*system)) for system, runs in of.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def levels(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.DataFrame:
+    """Each system's measures with 95 % intervals over paragraphs and seeds (`significance.interval`).
+
+    Returns:
+        strategy, method, seeds, measure (labels of `tables.MAIN`), value, low, high.
+    """
+    rows, clusters = [], paragraphs(benchmark_name(benchmark))
+    for (strategy, method), runs in of.items():
+        values = [question_values(run.ranks(benchmark)) for run in runs]
+        nothing_at_all = [0 * table for table in values]
+        for label in (label for label in MAIN if label in values[0]):
+            value, low, high = interval(values, nothing_at_all, label, clusters)
+            rows.append((strategy, method, len(runs), label, value, low, high))
+    return pd.DataFrame(rows, columns=["strategy", "method", "seeds", "measure", "value", "low", "high"])
+
+
+def landscape(table: pd.DataFrame, title: str) -> Figure:
+    """Language bias against quality, a point a system: left and up is better.
+
+    Args:
+        table: of `levels`.
+        title: of the figure.
+    """
+    qualities = [label for label in ("Mo mAP", "Cr mAP", "Mul mAP") if label in set(table["measure"])]
+    bias = next(
+        (label for label in MAIN if MEASURES[label].between_languages and label in set(table["measure"])), ""
+    )
+    if not bias or not qualities:
+        return nothing(f"{title}: its tasks measure no language bias.")
+    wide = table.pivot_table(
+        index=["strategy", "method"], columns="measure", values=["value", "low", "high"], sort=False
+    )
+    colours = palette(list(dict.fromkeys(table["strategy"])))
+    methods = list(dict.fromkeys(table["method"]))
+    figure, panels = plt.subplots(
+        1,
+        len(qualities),
+        figsize=(4.6 * len(qualities), 4.6),
+        layout="constrained",
+        squeeze=False,
+        sharex=True,
+    )
+    for axes, quality in zip(panels[0], qualities, strict=True):
+        for place, row in wide.iterrows():
+            strategy, method = cast(tuple[str, str], place)
+            x, y = row["value", bias], row["value", quality]
+            marker = MARKERS[methods.index(method) % len(MARKERS)]
+            axes.errorbar(
+                x, y, xerr=[[x - row["low", bias]], [row["high", bias] - x]],
+                yerr=[[y - row["low", quality]], [row["high", quality] - y]],
+                fmt=marker, color=colours[strategy], markeredgecolor="0.15", markersize=8, elinewidth=0.8, alpha=0.95,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        ticks = _round_ticks(wide["value", bias].to_numpy())
+        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel=f"{bias} (log scale, lower is fairer)", title=f"{quality}, higher is better")
+        _better(axes)
+    handles = [
+        plt.Line2D([], [], marker="o", linestyle="", color=colours[name], markeredgecolor="0.15", label=name)
+        for name in colours
+    ] + [
+        plt.Line2D(
+            [],
+            [],
+            marker=MARKERS[n % len(MARKERS)],
+            linestyle="",
+            color=GREY,
+            markeredgecolor="0.15",
+            label=name,
+        )
+        for n, name in enumerate(methods)
+        if name
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), frameon=False)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure
+
+
+def _round_ticks(values: np.ndarray) -> list[float]:
+    """Numbers 1, 2 and 5 times a power of ten that span the values."""
+    low, high = float(values.min()) / 1.6, float(values.max()) * 1.6
+    candidates = [digit * 10.0**power for power in range(-3, 9) for digit in (1, 2, 5)]
+    return [tick for tick in candidates if low <= tick <= high]
+
+
+def _better(axes: Axes) -> None:
+    axes.annotate(
+        "better", xy=(0.03, 0.97), xytext=(0.16, 0.84), xycoords="axes fraction", fontsize=10, color="0.35",
+        arrowprops={"arrowstyle": "->", "color": "0.35"},
+    )  # fmt: skip
+
+
+def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) -> Figure:
+    """A method's measures by the number of sentences that it was fitted to.
+
+    Args:
+        table: of `Run.curves`.
+        reference: label -> value of the run without a method.
+        title: of the figure.
+    """
+    table = table[(table["scope"] == "all") & (table["left_out"] == "")]
+    shown = [
+        label for label, m in MAIN.items()
+        if ((table["task"] == m.task) & (table["metric"] == m.name)).any()
+    ]  # fmt: skip
+    if table.empty or not shown:
+        return nothing(f"{title}: nothing was fitted to fewer sentences.")
+    figure, panels = plt.subplots(
+        1, len(shown), figsize=(3.3 * len(shown), 3.6), layout="constrained", squeeze=False
+    )
+    for axes, label in zip(panels[0], shown, strict=True):
+        measure = MAIN[label]
+        part = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
+        sns.lineplot(
+            part, x="sentences", y="value", hue="method", style="method", markers=True, dashes=False, ax=axes,
+            legend=axes is panels[0][-1], errorbar=None,
+        )  # fmt: skip
+        axes.set_xscale("log")
+        ticks = sorted(part["sentences"].unique())
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45)
+        axes.minorticks_off()
+        axes.set(xlabel="", ylabel="", title=f"{label}\n(without: {measure.format(reference[label], ',')})")
+    sns.move_legend(panels[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    figure.supxlabel("sentences fitted to", fontsize=12)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure
+
+
+def unseen_table(table: pd.DataFrame) -> pd.DataFrame:
+    """What a method does in languages that it was fitted with, and without.
+
+    Args:
+        table: of `Run.curves`.
+
+    Returns:
+        Index method; columns (label, "fitted with them" or "without") of the unseen languages' measures, empty where no
+        language was left out.
+    """
+    most = table[(table["scope"] == "unseen") & (table["sentences"] == table["sentences"].max())]
+    columns = {}
+    for label, measure in MAIN.items():
+        part = most[(most["task"] == measure.task) & (most["metric"] == measure.name)]
+        for left_out, said in ((False, "fitted with them"), (True, "without")):
+            rows = part[(part["left_out"] != "") == left_out]
+            if len(rows):
+                columns[label, said] = rows.set_index("method")["value"]
+    return pd.DataFrame(columns)
