@@ -325,8 +325,8 @@ def test_two_processes_share_the_runs_of_a_study_and_record_them(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(toy.parent / "data")))
-    for module in ("hybridnb.study.plan", "hybridnb.study.recording", "hybridnb.places"):
-        monkeypatch.setattr(f"{module}.RESULTS", toy.parent / "results")
+    for module in ("study.plan", "study.recording", "report.marginals", "places"):
+        monkeypatch.setattr(f"hybridnb.{module}.RESULTS", toy.parent / "results")
     directories = []
     for part in ("1/2", "2/2"):
         assert main(["train", str(toy), "--part", part, "--evaluate"]) == 0
@@ -338,7 +338,7 @@ def test_two_processes_share_the_runs_of_a_study_and_record_them(
     assert all(run.is_evaluated("xquad-r") for run in planned)
     assert main(["record", str(toy)]) == 0
     recorded = {path.name for path in (toy.parent / "results" / "toy").iterdir()}
-    assert recorded == {"leaks.json", *(directory.name for directory in directories)}
+    assert recorded == {"leaks.json", "marginals.csv", *(directory.name for directory in directories)}
     assert main(["train", str(toy), "--part", "3/2"]) == 2
     assert "--part 3/2: write K/N" in capsys.readouterr().err
 
