@@ -368,11 +368,11 @@ def power(
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
-    """`verdicts` for the screen: numbers with the digits of their measures, one more for what is small.
+    """`verdicts` for the screen, as far as there are estimates; numbers with the digits of their measures.
 
     Returns:
-        Index (hypothesis, measure); benchmark, difference with its interval, p (Holm), +- smallest effect of interest,
-        resolved, seeds, verdict.
+        Index (hypothesis, measure); benchmark, difference with its interval, p (Holm), smallest of interest, resolved,
+        seeds, verdict.
     """
     counted = table[table["difference"].notna()]
 

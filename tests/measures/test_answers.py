@@ -81,7 +81,7 @@ def by_loop(asked: str, pool: list[str | None]) -> dict[str, float]:
 
 
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_each_query_agrees_with_a_loop_over_its_pool(seed: int, several: bool, partly: bool) -> None:
     benchmark, vectors, ranks = made(seed, several=several, partly=partly)
     answers = Answers.of(ranks)
@@ -99,7 +99,7 @@ def test_each_query_agrees_with_a_loop_over_its_pool(seed: int, several: bool, p
 
 
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_consistency_is_spearmans_mean_over_pairs_of_translations(
     seed: int, several: bool, partly: bool
 ) -> None:
