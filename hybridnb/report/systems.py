@@ -151,7 +151,7 @@ def _round_ticks(values: np.ndarray) -> list[float]:
 
 def _better(axes: Axes) -> None:
     axes.annotate(
-        "better", xy=(0.03, 0.97), xytext=(0.16, 0.84), xycoords="axes fraction", fontsize=10, color="0.35",
+        "better", xy=(0.66, 0.56), xytext=(0.76, 0.46), xycoords="axes fraction", fontsize=10, color="0.35",
         arrowprops={"arrowstyle": "->", "color": "0.35"},
     )  # fmt: skip
 
@@ -182,7 +182,7 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
             legend=axes is panels[0][-1], errorbar=None,
         )  # fmt: skip
         axes.set_xscale("log")
-        ticks = sorted(part["sentences"].unique())
+        ticks = _apart(sorted(part["sentences"].unique()))
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45)
         axes.minorticks_off()
         axes.set(xlabel="", ylabel="", title=f"{label}\n(without: {measure.format(reference[label], ',')})")
@@ -191,6 +191,15 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
     figure.suptitle(title)
     sns.despine(figure)
     return figure
+
+
+def _apart(counts: Sequence[int]) -> list[int]:
+    """The largest, and of the others those that lie well below the next on a log axis."""
+    chosen = [counts[-1]]
+    for count in reversed(counts[:-1]):
+        if count * 1.6 < chosen[-1]:
+            chosen.append(count)
+    return chosen[::-1]
 
 
 def unseen_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -486,7 +486,7 @@ def histories(runs: Sequence[Run]) -> pd.DataFrame:
 
 def _results(run: Run, benchmark: str) -> dict[str, Any]:
     """The benchmark's part of a run's metrics.json."""
-    if not run.is_evaluated(benchmark):
+    if not run.is_measured(benchmark):
         raise ValueError(
             f"{run.label} has no results on {benchmark} ({run.directory}): "
             "train and evaluate it, or leave it out of the study"

@@ -132,11 +132,9 @@ class Run:
 
     def is_evaluated(self, benchmark: str) -> bool:
         """Whether all is there that an evaluation writes: the languages of the first ten are written last."""
-        return (
-            all(self._ranks(benchmark, kind).is_file() for kind in ("parquet", "top10.csv"))
-            and (self.directory / "metrics.json").is_file()
-            and benchmark_name(benchmark) in self.metrics
-        )
+        return all(
+            self._ranks(benchmark, kind).is_file() for kind in ("parquet", "top10.csv")
+        ) and self.is_measured(benchmark)
 
     def debiased(self, method: str) -> Run:
         """The same with a debiasing put on its vectors, to be asked for `ranks` and `metrics`."""
@@ -144,8 +142,11 @@ class Run:
 
     def is_debiased(self, benchmark: str, method: str) -> bool:
         """Whether all is there that an evaluation with a debiasing writes; metrics.json is written last."""
-        part = self.debiased(method)
-        return (part.directory / "metrics.json").is_file() and benchmark_name(benchmark) in part.metrics
+        return self.debiased(method).is_measured(benchmark)
+
+    def is_measured(self, benchmark: str) -> bool:
+        """Whether metrics.json is there and holds a benchmark."""
+        return (self.directory / "metrics.json").is_file() and benchmark_name(benchmark) in self.metrics
 
     def is_ranked(self, benchmark: str) -> bool:
         """Whether there is a ranks table of a benchmark, from which all measures can be computed."""
