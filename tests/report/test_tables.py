@@ -354,8 +354,10 @@ def test_a_study_of_any_tasks_and_one_seed_has_all_tables(
     assert list(pairs) == ([] if tasks == ["multilingual"] else strategies)
     seen = tables.seen_table(runs, "toy").columns.get_level_values(0)
     assert set(seen) == {f"{has[task]} mAP" for task in tasks}
-    distance = tables.bias_table(runs, "toy")["rank distance"]
-    assert distance.notna().all() == ("multilingual" in tasks)
+    bias, places = tables.bias_table(runs, "toy"), tables.places(runs, "toy")
+    assert bias["rank distance"].notna().all() == ("multilingual" in tasks) == (len(places) > 0)
+    assert isinstance(tables.where_mrr_misleads(places, bias), list)
+    assert tables.first_languages(runs, "toy").index.tolist() == strategies
     effects = tables.effects(scores)["claim"].tolist()
     expected = [f"{has[task]} mAP" for task in tasks if task != "monolingual"] if len(strategies) > 1 else []
     assert [label for label in ("Cr mAP", "Mul mAP") if any(label in claim for claim in effects)] == expected
