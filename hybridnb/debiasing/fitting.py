@@ -22,9 +22,14 @@ def fit(method: str, sentences: SentenceVectors, strength: float | None = None) 
     """Fit a method.
 
     Where no strength is given, every tenth sentence (fewer of many, evenly spaced) is held out, the method is fitted
-    to the others at every strength of its grid, and that one is taken with which each held-out sentence as a query
-    finds its translations and itself best among the held-out passages of all languages, by mean average precision; of
-    equals, the first. Then it is fitted to all sentences.
+    to the others at every strength of its grid, and each held-out sentence as a query looks for its translations and
+    itself among the held-out passages of all languages. Of the strengths whose mean average precision is within one
+    standard error (over sentences) of the best, the gentlest is taken; with it the method is fitted to all sentences.
+
+    Translations are found all but always, so the best by a hair is chance. The rule of one standard error is Breiman,
+    Friedman, Olshen and Stone's (Classification and Regression Trees, 1984). Checked with multilingual-e5-small on
+    held-out `opendocs` and `humandocs`, headings and passages: from 300 sentences on, what it takes is within .003
+    of the best mean of the three tasks' mAP, with 100 within .011; the best by a hair lost up to .027.
 
     Args:
         method: its name in `METHODS`.
@@ -92,25 +97,29 @@ def _choose(name: str, method: Method, everything: Statistics) -> tuple[float, d
                 for kind in ("query", "passage")
             )
         )
-    best = max(found, key=lambda strength: found[strength])
-    tried = {str(strength): round(value, 6) for strength, value in found.items()}
-    return best, {"held_out": {"sentences": held_out, "map": tried}}
+    best = max(found.values(), key=np.mean)
+    enough = float(best.mean() - best.std(ddof=1) / held_out**0.5)
+    gentlest = next(strength for strength, precision in found.items() if precision.mean() >= enough)
+    tried = {str(strength): round(float(precision.mean()), 6) for strength, precision in found.items()}
+    return gentlest, {"held_out": {"sentences": held_out, "enough": round(enough, 6), "map": tried}}
 
 
-def translation_map(queries: list[NDArray[np.float32]], passages: list[NDArray[np.float32]]) -> float:
-    """Mean average precision of sentences that look for their translations and themselves in one pool.
+def translation_map(
+    queries: list[NDArray[np.float32]], passages: list[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Average precision of sentences that look for their translations and themselves in one pool.
 
     Args:
         queries, passages: of each language, float32 [sentences, d]; row i is one sentence. Relevant to a query are
             the passages of its row; where another has the same score, it counts as ranked before them.
 
     Returns:
-        The mean over all queries.
+        [sentences], each the mean over its languages.
 
     Example:
         >>> same = np.eye(2, dtype=np.float32)
         >>> translation_map([same, same], [same, same])
-        1.0
+        array([1., 1.])
     """
     pool, count, found_so_far = np.concatenate(passages), len(passages[0]), np.arange(1, len(passages) + 1)
     relevant = np.arange(count)[:, None] + count * np.arange(len(passages))
@@ -120,5 +129,6 @@ def translation_map(queries: list[NDArray[np.float32]], passages: list[NDArray[n
         best_first = -np.sort(-np.take_along_axis(scores, relevant, axis=1), axis=1)
         np.put_along_axis(scores, relevant, -np.inf, axis=1)
         before = np.stack([(scores >= one[:, None]).sum(axis=1) for one in best_first.T], axis=1)
-        precision.append((found_so_far / (found_so_far + before)).mean())
-    return float(np.mean(precision))
+        precision.append((found_so_far / (found_so_far + before)).mean(axis=1))
+    of_sentence: NDArray[np.float64] = np.mean(precision, axis=0)
+    return of_sentence

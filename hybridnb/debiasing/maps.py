@@ -72,7 +72,7 @@ class Debiasing:
     method: its name in `METHODS`. languages: those it was fitted on, in the order of their codes.
     maps: by side, and by language where the method needs it.
     made_of: for JSON: method, strength, languages, sentences (how many), dimension, and, where the strength was
-        chosen, held_out: how many sentences chose it, and the mAP of every strength that was tried.
+        chosen, held_out: how many sentences chose it, the mAP that was enough, and that of every strength tried.
 
     Example:
         >>> turn = Affine(np.array([[0.0, 1.0], [-1.0, 0.0]]), np.zeros(2))

@@ -16,7 +16,7 @@ class Method:
 
     fit: statistics of the sentences -> (strength -> maps); what no strength changes is computed once. The inner
         function raises ValueError for a strength that there is not, and says which there are.
-    strengths: statistics -> what `fit` tries on held-out sentences where no strength is given, in ascending order; one
+    strengths: statistics -> what `fit` tries on held-out sentences where no strength is given, the gentlest first; one
         alone is taken untried.
     """
 

@@ -10,8 +10,8 @@ from hybridnb.debiasing.sentences import Moments
 
 Matrix = NDArray[np.float64]
 
-STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""What is tried on held-out sentences."""
+STRENGTHS = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+"""What is tried on held-out sentences, the gentlest first."""
 
 
 class TowardsIdentity:

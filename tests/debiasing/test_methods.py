@@ -27,7 +27,7 @@ def quality(sentences: SentenceVectors, method: str = "", strength: float | None
         ]
         for kind in ("query", "passage")
     )
-    return translation_map(queries, passages)
+    return float(translation_map(queries, passages).mean())
 
 
 def mean(vectors: np.ndarray) -> np.ndarray:
