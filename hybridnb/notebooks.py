@@ -104,15 +104,12 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
             alpha = {} if strategy.alpha is None else {"alpha": strategy.alpha}
             values = {"study": study_file, "strategy": strategy.name, **alpha, "seed": seed}
             yield Step("02_finetune", values, {run_of(study, text, seed): ()}, f"{text} seed{seed}")
-    for name in ("03_retrieval_evaluation", "04_language_bias"):
+    without_training = ("06_without_training",) if study.debiasing.methods else ()
+    for name in ("03_retrieval_evaluation", "04_language_bias", *without_training, "07_which_languages_gain"):
         for benchmark, label in labels.items():
             values = {"study": study_file, "benchmark": benchmark}
             shows = dict.fromkeys(study_runs(study), (benchmark,))
             yield Step(name, values, shows, label)
-    if study.debiasing.methods:
-        for benchmark, label in labels.items():
-            values = {"study": study_file, "benchmark": benchmark}
-            yield Step("06_without_training", values, dict.fromkeys(study_runs(study), (benchmark,)), label)
     if published.compares_with(study):
         yield Step("05_report", {"study": study_file}, planned(study))
 

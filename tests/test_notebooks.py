@@ -120,7 +120,7 @@ def test_a_study_is_executed_once_and_again_where_something_changed(
         return re.findall(r"^\[\d+/\d+\] (.*) \.\.\.$", done.stdout, re.MULTILINE)
 
     everything = ["01_data_exploration", "02_finetune X-Y seed0"]
-    everything += ["03_retrieval_evaluation", "04_language_bias"]
+    everything += ["03_retrieval_evaluation", "04_language_bias", "07_which_languages_gain"]
     assert run() == everything
     assert run() == []
     made = tmp_path / "runs" / "toy"

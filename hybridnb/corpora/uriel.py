@@ -58,7 +58,8 @@ def distances(languages: Collection[str], directory: str | Path | None = None) -
         directory: where to look for the file before HYBRIDNB_DATA and the cache.
 
     Returns:
-        Set of features (see `FEATURES`) -> languages x languages, in their alphabetical order.
+        Set of features (see `FEATURES`) -> languages x languages, in their alphabetical order; NaN where nothing is
+        known of both.
 
     Raises:
         MissingData: there is neither the file nor lang2vec, or the file lacks a language and there is no lang2vec.
@@ -120,8 +121,6 @@ def _computed(codes: Sequence[str], data: Path) -> dict[str, pd.DataFrame]:
             raise ValueError(f"URIEL does not know {', '.join(unknown)}: leave that out")
         columns = np.char.startswith(stored["feats"].astype(str), prefix)
         features = stored["data"][[row[iso] for iso in names.values()]][:, columns, 0].astype(np.float64)
-        if (empty := ~(features > 0).any(axis=1)).any():
-            raise ValueError(f"URIEL has no {name} features of {codes[int(empty.argmax())]}: leave that out")
         tables[name] = _table(codes, _cosine_distances(features))
     return tables
 
@@ -139,4 +138,5 @@ def _cosine_distances(features: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.where(known, features, 0)
     # of a pair, lengths are over what both have
     lengths = np.sqrt(values**2 @ known.T)
-    return 1 - values @ values.T / (lengths * lengths.T)
+    product = lengths * lengths.T
+    return 1 - values @ values.T / np.where(product > 0, product, np.nan)

@@ -13,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from hybridnb.measures.catalogue import MEASURES
@@ -335,7 +336,7 @@ def language_map(
     if places.empty or not gains:
         return nothing(f"{label}: there are no distances of languages, or no gains, to draw.")
     figure, panels = _panels(len(gains), 4.4, 4)
-    values = pd.concat(gains.values())
+    points, values = places[["x", "y"]].to_numpy(), pd.concat(gains.values())
     low, high = min(float(values.min()), 0.0), float(values.max())
     for panel, (system, gain) in zip(panels, gains.items(), strict=True):
         of_place = gain.reindex(places.index)
@@ -343,23 +344,30 @@ def language_map(
             places["x"], places["y"], c=of_place, s=60 + 540 * (of_place - low) / ((high - low) or 1), cmap="Greys",
             vmin=low - 0.15 * (high - low), vmax=high, edgecolor="0.3", linewidth=0.8,
         )  # fmt: skip
-        for code, place in places.iterrows():
-            name = f"{code}*" if code in unseen else str(code)
+        for code, (x, y), (right, up) in zip(
+            places.index, points.tolist(), _away(points).tolist(), strict=True
+        ):
             panel.annotate(
-                name,
-                (place["x"], place["y"]),
-                xytext=(0, 13),
-                textcoords="offset points",
-                ha="center",
-                fontsize=12,
-            )
+                f"{code}*" if code in unseen else str(code), (x, y), xytext=(20 * right, 20 * up),
+                textcoords="offset points", ha="center", va="center", fontsize=12,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+            )  # fmt: skip
         panel.set(title=system, xticks=[], yticks=[])
-        panel.margins(0.15)
+        panel.margins(0.25)
         panel.set_aspect("equal", adjustable="datalim")
     figure.colorbar(drawn, ax=panels, label=label, shrink=0.7)
     if unseen:
         figure.supxlabel("* not trained on", fontsize=11)
     return figure
+
+
+def _away(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions of length 1 from each point's nearest other."""
+    apart = points[:, None] - points
+    length = np.linalg.norm(apart, axis=2) + np.where(np.eye(len(points)), np.inf, 1e-9)
+    nearest = length.argmin(axis=1)
+    rows = np.arange(len(points))
+    return apart[rows, nearest] / length[rows, nearest, None]
 
 
 def gain_scatter(
@@ -375,23 +383,32 @@ def gain_scatter(
     if not tables:
         return nothing(f"{ylabel}: there are no distances of languages, or no gains, to draw.")
     figure, panels = _panels(len(tables), 4.4, 4.2, sharey=True)
-    kinds = {0: ("both trained on", "o", "0.25"), 1: ("one or both not", "^", "white")}
+    kinds = {0: ("both languages seen", "o", "0.25"), 1: ("one or both unseen", "^", "white")}
     for panel, (system, table) in zip(panels, tables.items(), strict=True):
         for value, (name, marker, face) in kinds.items():
             rows = table[table["unseen"] == value]
             if len(rows):
                 panel.scatter(
-                    rows["distance"], rows["gain"], marker=marker, s=46, facecolor=face, edgecolor="0.1", linewidth=1,
-                    label=name,
+                    rows["distance"], rows["gain"], marker=marker, s=46 if len(table) < 200 else 16, facecolor=face,
+                    edgecolor="0.1", linewidth=1, label=name, zorder=2 - value,
                 )  # fmt: skip
         slope, start = np.polyfit(table["distance"], table["gain"], 1)
         ends = np.array([table["distance"].min(), table["distance"].max()])
         panel.plot(ends, start + slope * ends, color="0.5", linewidth=2, zorder=0)
         table = table.sort_values("gain")
-        for _, row in pd.concat([table.head(2), table.tail(3)]).iterrows():
+        middle, lowest = table["distance"].median(), set(table.index[:2])
+        size = table[["distance", "gain"]].max() - table[["distance", "gain"]].min()
+        named: list[pd.Series[float]] = []
+        for index, row in pd.concat([table.head(2), table.tail(3).iloc[::-1]]).iterrows():
+            place = row[["distance", "gain"]].astype(float) / size
+            if any(abs(place - other).max() < 0.08 for other in named):
+                continue  # its name would lie on another
+            named.append(place)
+            left = row["distance"] < middle
             panel.annotate(
-                f"{row['one']}-{row['other']}", (row["distance"], row["gain"]), xytext=(6, 4),
-                textcoords="offset points", fontsize=10,
+                f"{row['one']}-{row['other']}", (row["distance"], row["gain"]), fontsize=10,
+                xytext=(-5 if left else 5, -12 if index in lowest else 5), textcoords="offset points",
+                ha="right" if left else "left",
             )  # fmt: skip
         panel.axhline(0, color=GREY, linewidth=1, zorder=0)
         panel.set_title(f"{system}\n{notes.get(system, '')}", fontsize=12)

@@ -33,14 +33,15 @@ PAIRS = {
     "halvings": "halvings of the rank in the pool of all languages",
 }
 
-FOREMOST = "syntax_knn"
-"""The features that figures place languages by."""
+RECORDED = RESULTS / "typology"
+"""Tables that tools/typology.py makes: tokens.csv, and a benchmark's pairs before and after."""
 
-TOKENS = RESULTS / "typology" / "tokens.csv"
-"""model, language, tokens (of all sentences), relative (to English), ...: made by tools/typology.py."""
+TOKENS = RECORDED / "tokens.csv"
+"""model, language, tokens (of all sentences), relative (to English), and which sentences they are."""
 
 Pair = tuple[str, str]
 System = Sequence[pd.DataFrame]
+Clusters = Mapping[str, str] | None
 
 
 def pair_values(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -81,30 +82,36 @@ def _wide(table: pd.DataFrame, answers: str, value: str) -> pd.DataFrame:
     return table[value].groupby(keys).mean().unstack([1, 2])
 
 
-def systems(runs: Sequence[Run], benchmark: str, methods: Sequence[str] = ()) -> Mapping[str, System]:
-    """The systems of a study, by strategy, and the encoder that is not trained with each method put on it.
+def systems(runs: Sequence[Run], benchmark: str, names: Collection[str]) -> Mapping[str, System]:
+    """Those systems of a study that there are.
 
     Args:
         runs: evaluated on the benchmark.
         benchmark: name or path.
-        methods: of debiasing; those that were not evaluated are left out.
+        names: strategies, and methods of debiasing, each put on the `reference`.
+
+    Returns:
+        Name -> system; first the reference, which others are held against.
     """
-    found: dict[str, list[pd.DataFrame]] = {}
+    first = reference({run.strategy for run in runs})
+    found: dict[str, list[pd.DataFrame]] = {first: []}
     for run in runs:
-        found.setdefault(run.strategy, []).append(pair_values(run.ranks(benchmark)))
-        for method in methods if run.strategy == NOT_TRAINED else ():
-            if run.is_debiased(benchmark, method):
-                found[method] = [pair_values(run.debiased(method).ranks(benchmark))]
+        if run.strategy in (first, *names):
+            found.setdefault(run.strategy, []).append(pair_values(run.ranks(benchmark)))
+    of_first = [run for run in runs if run.strategy == first]
+    for method in names:
+        if all(run.is_debiased(benchmark, method) for run in of_first):
+            found[method] = [pair_values(run.debiased(method).ranks(benchmark)) for run in of_first]
     return found
 
 
 def reference(names: Collection[str]) -> str:
     """The system that others are held against: the encoder without fine-tuning, else batches of one language."""
-    return next(name for name in (NOT_TRAINED, MONO, *names) if name in names)
+    return next(name for name in (NOT_TRAINED, MONO, *sorted(names)) if name in names)
 
 
 def mean_gain(
-    before: System, after: System, label: str, pairs: Collection[Pair]
+    before: System, after: System, label: str, pairs: Collection[Pair], clusters: Clusters = None
 ) -> tuple[float, float, float]:
     """How much some pairs of languages gain on average, with the 95 % interval over questions and seeds.
 
@@ -114,16 +121,23 @@ def mean_gain(
         before, after: systems.
         label: of `PAIRS`.
         pairs: (query language, answers' language); those that are not measured are left out.
+        clusters: of questions, as of `significance.interval`.
 
     Returns:
-        (gain, low, high); NaN where none of the pairs is measured.
+        (gain, low, high); NaN where none of the pairs is measured, and no interval of one question.
     """
     columns = [(label, *pair) for pair in pairs if (label, *pair) in after[0] and (label, *pair) in before[0]]
     columns = [column for column in columns if after[0][column].notna().any()]
     if not columns:
         return np.nan, np.nan, np.nan
     first, second = ([_contributions(table[columns]) for table in system] for system in (after, before))
-    return interval(first, second, "gain")
+    if len(first[0]) == 1:
+        return (
+            float(np.mean([table["gain"] for table in first]) - np.mean([table["gain"] for table in second])),
+            np.nan,
+            np.nan,
+        )
+    return interval(first, second, "gain", clusters)
 
 
 def _contributions(values: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +164,26 @@ def gains(before: System, after: System, label: str) -> pd.DataFrame:
     return table.assign(gain=table["after"] - table["before"]).reset_index()
 
 
-def extremes(before: System, after: System, label: str, count: int = 3) -> pd.DataFrame:
+def all_gains(named: Mapping[str, System], label: str) -> dict[str, pd.DataFrame]:
+    """System -> `gains` on the first system; none where the benchmark has no such pairs."""
+    before = next(iter(named.values()))
+    others = list(named.items())[1:] if label in before[0] else []
+    return {name: gains(before, system, label) for name, system in others}
+
+
+def recorded(benchmark: str, label: str) -> pd.DataFrame:
+    """What `gains` gave for a benchmark, out of `RECORDED`; empty where it is not recorded."""
+    file = RECORDED / f"{benchmark}.csv"
+    if not file.is_file():
+        return pd.DataFrame(columns=["query_language", "answer_language", "before", "after", "gain"])
+    table = pd.read_csv(file, keep_default_na=False)
+    table = table[table["measure"] == label].drop(columns="measure").reset_index(drop=True)
+    return table.assign(gain=table["after"] - table["before"])
+
+
+def extremes(
+    before: System, after: System, label: str, clusters: Clusters = None, count: int = 2
+) -> pd.DataFrame:
     """The ordered pairs that gain most and least, the most first.
 
     Returns:
@@ -160,7 +193,7 @@ def extremes(before: System, after: System, label: str, count: int = 3) -> pd.Da
     if len(table) > 2 * count:
         table = pd.concat([table.head(count), table.tail(count)])
     pairs = zip(table["query_language"], table["answer_language"], strict=True)
-    ends = [mean_gain(before, after, label, [pair])[1:] for pair in pairs]
+    ends = [mean_gain(before, after, label, [pair], clusters)[1:] for pair in pairs]
     return table.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).reset_index(drop=True)
 
 
@@ -208,9 +241,11 @@ def predictors(
         (name -> languages x languages, note). The sets of features of `uriel.distances`; "other script" and "unseen"
         (whether fine-tuning lacked either of the two), 0 or 1; "tokens", the mean over both of log2 of the tokens
         that a sentence takes relative to English. What does not vary or is not known is left out; the note says why
-        URIEL is, if it is.
+        URIEL is, if it is, or that there are no pairs.
     """
     codes, note = sorted(languages), ""
+    if len(codes) < 2:
+        return {}, "There are no pairs of languages, or no other systems, to compare."
     try:
         found = uriel.distances(codes)
     except (MissingData, ValueError) as error:
@@ -238,10 +273,14 @@ def _table(codes: Sequence[str], values: NDArray[np.generic]) -> pd.DataFrame:
 
 
 OUTCOMES = ("before", "after", "gain", "gain, given before")
+BEGAN = "level before"
 
 
 def explained(
-    gained: Mapping[str, pd.DataFrame], predictors: Mapping[str, pd.DataFrame], together: Sequence[str] = ()
+    gained: Mapping[str, pd.DataFrame],
+    predictors: Mapping[str, pd.DataFrame],
+    together: Sequence[str] = (),
+    permutations: int = mantel.PERMUTATIONS,
 ) -> pd.DataFrame:
     """Is what pairs have before, what they have after, and what they gain explained? See `mantel.regression`.
 
@@ -253,37 +292,53 @@ def explained(
         predictors: of `predictors`.
         together: those that are put into one regression; left out, each is tested by itself.
 
+        permutations: of each test.
+
     Returns:
         Index (system, of, predictor), of: out of `OUTCOMES`; slope, low, high, p, least, and p_holm, corrected for all
-        predictors of one outcome of a system.
-
-    Raises:
-        ValueError: there are too few languages.
+        predictors of one outcome of a system. No rows where there are too few languages to tell.
     """
     sets = (
         [[name for name in together if name in predictors]] if together else [[name] for name in predictors]
     )
     parts = {}
     for (system, table), of in product(gained.items(), OUTCOMES):
-        beside = {"level before": matrix(table, "before")} if of == OUTCOMES[-1] else {}
         response = matrix(table, of.partition(",")[0])
-        found = pd.concat(
-            [
-                mantel.regression(
-                    response, {**{name: predictors[name] for name in names}, **_symmetric(beside)}
-                )
-                for names in sets
-            ]
-        )
-        found = found[found.index != "level before"]
+        if len(response) < mantel.LEAST or not any(sets):
+            continue
+        beside = _symmetric({BEGAN: matrix(table, "before")}) if of == OUTCOMES[-1] else {}
+        tests = [
+            mantel.regression(
+                response, {**{name: predictors[name] for name in names}, **beside}, permutations
+            )
+            for names in sets
+        ]
+        found = pd.concat(tests).drop(BEGAN, errors="ignore")
         known = found["p"].notna()
         found.loc[known, "p_holm"] = holm(found.loc[known, "p"].to_numpy())
         parts[system, of] = found
-    return pd.concat(parts, names=["system", "of"])
+    columns = ["slope", "low", "high", "p", "least", "p_holm"]
+    index = pd.MultiIndex.from_arrays([[], [], []], names=["system", "of", "predictor"])
+    return pd.concat(parts, names=["system", "of"]) if parts else pd.DataFrame(columns=columns, index=index)
 
 
 def _symmetric(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {name: (table + table.T) / 2 for name, table in tables.items()}
+
+
+def sure(explained: pd.DataFrame) -> pd.Series[bool]:
+    """Which slopes are found both ways: corrected p below .05, and 0 outside the interval over languages."""
+    return (explained["p_holm"] < 0.05) & ((explained["low"] > 0) | (explained["high"] < 0))
+
+
+def as_text(explained: pd.DataFrame) -> pd.DataFrame:
+    """`explained` to be read: slope, its interval and p (Holm), starred where it is `sure`; a column a system."""
+    values = explained[["slope", "low", "high", "p_holm"]].to_numpy(np.float64).tolist()
+    text = [
+        f"{slope:+.2f} [{low:+.2f}, {high:+.2f}] p {'<.001' if p < 0.0005 else f'{p:.3f}'}{'*' if star else ''}"
+        for (slope, low, high, p), star in zip(values, sure(explained), strict=True)
+    ]
+    return pd.Series(text, explained.index, dtype=object).unstack("system", sort=False)
 
 
 def groups(pairs: Collection[Pair], predictors: Mapping[str, pd.DataFrame]) -> dict[str, list[Pair]]:
@@ -297,45 +352,137 @@ def groups(pairs: Collection[Pair], predictors: Mapping[str, pd.DataFrame]) -> d
 
 
 def group_gains(
-    named: Mapping[str, System], before: str, label: str, groups: Mapping[str, Collection[Pair]]
+    named: Mapping[str, System],
+    label: str,
+    groups: Mapping[str, Collection[Pair]],
+    clusters: Clusters = None,
 ) -> pd.DataFrame:
-    """The mean gain of groups of pairs.
+    """The mean gain of groups of pairs on the first system.
 
     Args:
         named: of `systems`.
-        before: one of them.
         label: of `PAIRS`.
         groups: name -> pairs.
 
     Returns:
         A row for each other system and group: system, group, pairs, gain, low, high (see `mean_gain`).
     """
+    (_, before), *others = named.items()
     rows = [
-        (system, group, len(pairs), *mean_gain(named[before], tables, label, pairs))
-        for system, tables in named.items()
-        if system != before
+        (name, group, len(pairs), *mean_gain(before, system, label, pairs, clusters))
+        for name, system in others
         for group, pairs in groups.items()
     ]
     return pd.DataFrame(rows, columns=["system", "group", "pairs", "gain", "low", "high"])
 
 
-def by_language(before: System, after: System, label: str) -> pd.DataFrame:
+def means_as_text(grouped: pd.DataFrame) -> pd.DataFrame:
+    """`group_gains` to be read: a row a group and its pairs, a column a system."""
+    text = [f"{row.gain:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in grouped.itertuples()]
+    wide = grouped.assign(text=text).set_index(["group", "pairs", "system"])["text"]
+    return wide.unstack("system", sort=False)
+
+
+def by_language(before: System, after: System, label: str, clusters: Clusters = None) -> pd.DataFrame:
     """The mean gain of the pairs in which each language asks, and in which it answers.
 
     Returns:
         A row a language and role: language, role ("asks" or "answers"), gain, low, high (see `mean_gain`).
     """
     pairs = pairs_of(after, label)
-    rows = [
-        (
-            language,
-            role,
-            *mean_gain(before, after, label, [pair for pair in pairs if pair[place] == language]),
-        )
-        for place, role in enumerate(("asks", "answers"))
-        for language in sorted({pair[place] for pair in pairs})
-    ]
+    rows = []
+    for place, role in enumerate(("asks", "answers")):
+        for language in sorted({pair[place] for pair in pairs}):
+            of_language = [pair for pair in pairs if pair[place] == language]
+            rows.append((language, role, *mean_gain(before, after, label, of_language, clusters)))
     return pd.DataFrame(rows, columns=["language", "role", "gain", "low", "high"])
+
+
+def alike(gained: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Do the same pairs gain by one system as by another, and are they those that began low?
+
+    Returns:
+        System x (system, or "level before"): Pearson's correlation over the ordered pairs of gain and gain, or level.
+    """
+    gain = {
+        name: table.set_index(["query_language", "answer_language"])["gain"] for name, table in gained.items()
+    }
+    before = next(iter(gained.values())).set_index(["query_language", "answer_language"])["before"]
+    return pd.DataFrame({**gain, BEGAN: before}).corr().drop(index=BEGAN)
+
+
+def scatter(
+    gained: Mapping[str, pd.DataFrame],
+    predictors: Mapping[str, pd.DataFrame],
+    features: str,
+    explained: pd.DataFrame,
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """What `figures.gain_scatter` draws: system -> pairs, and system -> slope and p; nothing without the features."""
+    if features not in predictors:
+        return {}, {}
+    distance, unseen = predictors[features], predictors.get("unseen", predictors[features] * 0)
+    tables = {name: unordered(table, distance=distance, unseen=unseen) for name, table in gained.items()}
+    rows = explained.xs(("gain", features), level=("of", "predictor")) if len(explained) else explained
+    notes = {str(name): f"r = {row.slope:+.2f}, p = {row.p:.3f}" for name, row in rows.iterrows()}
+    return tables, notes
+
+
+def findings(explained: pd.DataFrame, label: str, grouped: pd.DataFrame) -> list[str]:
+    """What was found of one label of `PAIRS`, in sentences.
+
+    Args:
+        explained: each predictor by itself.
+        label: whose gains.
+        grouped: of `group_gains`, with a group "all"; may be empty.
+    """
+    sentences = []
+    keys = pd.DataFrame(explained.index.to_list(), columns=["system", "of", "predictor"])
+    for system in dict.fromkeys([*grouped["system"], *keys["system"]]):
+        rows = grouped[(grouped["system"] == system) & (grouped["group"] == "all")]
+        sentences += [
+            f"{system}, mean gain in {label}: {row.gain:+.3f} [{row.low:+.3f}, {row.high:+.3f}]."
+            for row in rows.itertuples()
+        ]
+        for of in ("gain", "gain, given before"):
+            chosen = ((keys["system"] == system) & (keys["of"] == of)).to_numpy()
+            tested = explained[chosen].droplevel(["system", "of"]).sort_values("p")
+            found = tested[sure(tested)]
+            told = [
+                f"{row.Index} (slope {row.slope:+.2f}, p {row.p:.3f}, corrected {row.p_holm:.3f})"
+                for row in (found if len(found) else tested.head(1)).itertuples()
+            ]
+            if told:
+                how = (
+                    f"{len(found)} of {len(tested)} are sure: "
+                    if len(found)
+                    else "none is sure; the nearest is "
+                )
+                sentences.append(f"{system}, what goes along with the {of}: {how}{', '.join(told)}.")
+    return sentences
+
+
+def power(gained: Mapping[str, pd.DataFrame], predictors: Mapping[str, pd.DataFrame], features: str) -> str:
+    """How large a correlation must be to be found four times in five, in a sentence; "" where it cannot be told."""
+    found = {}
+    for system, table in gained.items():
+        response = matrix(table, "gain")
+        whole = (response.notna() | response.T.notna()).to_numpy().sum() == len(response) * (
+            len(response) - 1
+        )
+        if features in predictors and len(response) >= mantel.LEAST and whole:
+            level = 0.05 / len(predictors)
+            found[system] = [
+                mantel.resolvable(response, predictors[features], level=p) for p in (0.05, level)
+            ]
+    if not found:
+        return ""
+    count = len(matrix(next(iter(gained.values())), "gain"))
+    told = "; ".join(f"{one:.2f} and {all_of:.2f} ({system})" for system, (one, all_of) in found.items())
+    return (
+        f"{count} languages are {count * (count - 1) // 2} pairs, but no more than {count} independent units. "
+        f"Found four times in five is a correlation with {features} of, in a single test and in one of "
+        f"{len(predictors)}: {told}. A smaller one may well be there and not be seen."
+    )
 
 
 def plane(distances: pd.DataFrame) -> pd.DataFrame:

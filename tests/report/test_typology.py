@@ -36,7 +36,7 @@ def runs(draw_run: Callable[..., Run]) -> list[Run]:
 
 @pytest.fixture
 def named(runs: list[Run]) -> dict[str, typology.System]:
-    return dict(typology.systems(runs, "toy", ["one-map", "lsar"]))
+    return dict(typology.systems(runs[::-1], "toy", ["one-map", "lsar", "X-Y"]))
 
 
 def test_values_of_pairs_are_those_of_a_loop(runs: list[Run]) -> None:
@@ -69,7 +69,7 @@ def test_several_answers_in_a_language_are_averaged_and_a_missing_rank_hides_the
 
 def test_systems_are_strategies_and_the_methods_there_are(named: dict[str, typology.System]) -> None:
     assert {name: len(system) for name, system in named.items()} == {NOT_TRAINED: 1, "one-map": 1, "X-Y": 2}
-    assert typology.reference(named) == NOT_TRAINED
+    assert next(iter(named)) == typology.reference(named) == NOT_TRAINED
     assert typology.reference(["X-Y", "X-X-mono"]) == "X-X-mono"
     assert typology.reference(["X-Y", "hybrid(0.5)"]) == "X-Y"
 
@@ -84,10 +84,21 @@ def test_a_gain_is_of_means_over_seeds(named: dict[str, typology.System], label:
     expected = interval(first, second, "x")
     assert typology.mean_gain(before, after, label, [("de", "vi")]) == pytest.approx(expected)
     assert table.loc[("de", "vi"), "gain"] == pytest.approx(expected[0])
+    clusters = {f"q{n}": str(n // 4) for n in range(12)}
+    expected = interval(first, second, "x", clusters)
+    assert typology.mean_gain(before, after, label, [("de", "vi")], clusters) == pytest.approx(expected)
     pairs = [("de", "vi"), ("vi", "de"), ("ru", "en")]
     mean, low, high = typology.mean_gain(before, after, label, [*pairs, ("de", "xx")])
     assert mean == pytest.approx(table.loc[pairs, "gain"].mean()) and low < mean < high
     assert np.isnan(typology.mean_gain(before, after, label, [("xx", "yy")])).all()
+    gain, *ends = typology.mean_gain(
+        [before[0].head(1)], [seed.head(1) for seed in after], label, [("de", "vi")]
+    )
+    column = (label, "de", "vi")
+    assert gain == pytest.approx(
+        np.mean([seed[column].iloc[0] for seed in after]) - before[0][column].iloc[0]
+    )
+    assert np.isnan(ends).all()
 
 
 def test_pairs_with_other_questions_count_alike() -> None:
@@ -100,7 +111,7 @@ def test_pairs_with_other_questions_count_alike() -> None:
 
 def test_extremes_and_languages(named: dict[str, typology.System]) -> None:
     before, after = named[NOT_TRAINED], named["one-map"]
-    table = typology.extremes(before, after, "Cr mAP", 2)
+    table = typology.extremes(before, after, "Cr mAP")
     everything = typology.gains(before, after, "Cr mAP")["gain"]
     assert table["gain"].tolist() == [*everything.nlargest(2), *everything.nsmallest(2)[::-1]]
     assert (table["low"] < table["gain"]).all() and (table["gain"] < table["high"]).all()
@@ -125,6 +136,7 @@ def test_predictors_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken["en"] == 1 and taken["hi"] > 1
     assert found["tokens"].at["hi", "de"] == pytest.approx(np.log2(taken["hi"] * taken["de"]) / 2)
     assert list(typology.predictors(CODES, CODES, "another")[0]) == ["fam", "other script"]
+    assert typology.predictors([])[1] == "There are no pairs of languages, or no other systems, to compare."
 
 
 def test_without_distances_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -155,8 +167,63 @@ def test_what_explains_a_gain_is_corrected_and_told_from_where_pairs_began(
     beside = regression(response, {"two": x["two"], "began": (began + began.T) / 2}).loc["two", "slope"]
     assert table.loc[("X-Y", "gain, given before", "two"), "slope"] == pytest.approx(beside)
     both = regression(response, x)["slope"]
-    together = typology.explained(gained, x, ["one", "two", "not known"]).loc[("X-Y", "gain"), "slope"]
+    together = typology.explained(gained, x, ["one", "two", "not known"]).xs(("X-Y", "gain"))["slope"]
     assert together.tolist() == pytest.approx(both.tolist())
+
+
+def test_systems_gain_alike_where_the_same_pairs_do(named: dict[str, typology.System]) -> None:
+    gained = typology.all_gains(named, "Cr mAP")
+    table = typology.alike(gained)
+    both = [gained[name].sort_values(["query_language", "answer_language"])["gain"] for name in gained]
+    assert list(gained) == ["X-Y", "one-map"] == list(table.index)
+    assert list(table) == ["X-Y", "one-map", "level before"]
+    began = gained["X-Y"][["gain", "before"]].corr().iloc[0, 1]
+    assert table.at["X-Y", "level before"] == pytest.approx(began)
+    assert table.at["X-Y", "one-map"] == pytest.approx(np.corrcoef(both)[0, 1])
+    assert typology.all_gains(named, "unknown") == {}
+
+
+def test_what_was_found_is_told_in_words(named: dict[str, typology.System]) -> None:
+    gained = {"X-Y": typology.all_gains(named, "Cr mAP")["X-Y"]}
+    response = typology.matrix(gained["X-Y"], "gain")
+    both = (response + response.T) / 2
+    noise = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 6)), CODES, CODES)
+    x = {"same": both, "noise": noise + noise.T}
+    explained = typology.explained(gained, x)
+    grouped = typology.group_gains(named, "Cr mAP", {"all": typology.pairs_of(named["X-Y"], "Cr mAP")})
+    told = typology.findings(explained, "Cr mAP", grouped)
+    assert told[0].startswith("X-Y, mean gain in Cr mAP: +0.")
+    assert told[1].startswith("X-Y, what goes along with the gain: 1 of 2 are sure: same (slope +1.00, p 0.0")
+    assert told[2].startswith("X-Y, what goes along with the gain, given before: ")
+    assert told[3].startswith("one-map, mean gain")
+    assert "15 pairs, but no more than 6 independent units" in typology.power(gained, x, "noise")
+    assert typology.power(gained, x, "not known") == ""
+    wide = explained.assign(low=-1.0)
+    assert "none is sure; the nearest is same" in typology.findings(wide, "Cr mAP", grouped)[1]
+    assert not typology.as_text(wide)["X-Y"].str.contains("*", regex=False).any()
+    text = typology.as_text(explained)
+    assert text.at[("gain", "same"), "X-Y"].startswith("+1.00 [+1.00, +1.00] p 0.0")
+    drawn, notes = typology.scatter(gained, x, "same", explained)
+    assert notes["X-Y"].startswith("r = +1.00, p = 0.0") and len(drawn["X-Y"]) == 15
+    assert typology.scatter(gained, x, "not known", explained) == ({}, {})
+
+
+def test_of_few_languages_nothing_is_told(draw_run: Callable[..., Run]) -> None:
+    runs = [draw_run(name, spread=n, languages=("de", "en")) for name, n in ((NOT_TRAINED, 90), ("X-Y", 9))]
+    gained = typology.all_gains(typology.systems(runs, "toy", ["X-Y"]), "halvings")
+    found, _ = typology.predictors(["de", "en"], ["de"])
+    explained = typology.explained(gained, found)
+    assert len(explained) == 0 == len(typology.as_text(explained))
+    assert typology.findings(explained, "halvings", pd.DataFrame(columns=["system", "group"])) == []
+    assert typology.power(gained, found, "geo") == ""
+    assert typology.scatter(gained, found, "geo", explained)[1] == {"X-Y": ""} or "geo" not in found
+
+
+def test_pairs_of_a_benchmark_are_recorded() -> None:
+    table = typology.recorded("captions-flickr", "halvings")
+    assert len(table) == 36 * 35 and len(set(table["query_language"])) == 36
+    assert table["gain"].mean() > 0
+    assert len(typology.recorded("no such benchmark", "halvings")) == 0
 
 
 def test_groups_of_pairs(named: dict[str, typology.System]) -> None:
@@ -166,8 +233,11 @@ def test_groups_of_pairs(named: dict[str, typology.System]) -> None:
     assert {name: len(of) for name, of in groups.items()} == {
         **{"all": 30, "both seen": 20, "one or both unseen": 10, "same script": 6, "other script": 24}
     }
-    table = typology.group_gains(named, NOT_TRAINED, "Cr mAP", groups).set_index(["system", "group"])
+    table = typology.group_gains(named, "Cr mAP", groups).set_index(["system", "group"])
     assert len(table) == 2 * 5
+    text = typology.means_as_text(table.reset_index())
+    assert list(text) == ["X-Y", "one-map"] and text.index[2] == ("one or both unseen", 10)
+    assert text.at[("all", 30), "X-Y"].startswith(f"{table.at[('X-Y', 'all'), 'gain']:+.3f} [")
     unseen = typology.mean_gain(named[NOT_TRAINED], named["X-Y"], "Cr mAP", groups["one or both unseen"])
     assert table.loc[("X-Y", "one or both unseen"), ["gain", "low", "high"]].tolist() == pytest.approx(unseen)
 
