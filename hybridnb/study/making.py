@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,9 @@ def complete(
 
 
 def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> None:
-    """Train and evaluate what is missing of a plan; all that can fail is tried before the first run.
+    """Train what is missing of a plan, and evaluate each run when it is trained; under a launcher, at the end.
+
+    All that can fail is tried before the first run.
 
     Args:
         study: whose runs they are.
@@ -92,20 +95,41 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     """
     to_rank = _to_rank(study, plan)
     loaded = check(study, plan, skip_bad=skip_bad)
+    ranks = _ranking(study, to_rank, loaded, skip_bad)
+    alone = True
     for run in plan:
         finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
-    if not loaded:
-        return
-    from hybridnb.training.processes import training_processes
+        if to_rank[run]:
+            from hybridnb.training.processes import training_processes
 
-    if training_processes().is_main_process:
-        sets = debiasing_sentences(study, skip_bad=skip_bad) if any(to_rank.values()) else []
-        more = debiasing_sentences(study, skip_bad=skip_bad, of_curve=True) if any(to_rank.values()) else []
-        methods, curved = methods_by_run(study), curve_runs(study)
-        for run, names in to_rank.items():
-            for name in names:
-                curve = more if (run, name) in curved else []
-                evaluate_run(run, loaded[name], study.debiasing, methods.get(run, ()), sets, curve)
+            alone = training_processes().num_processes == 1
+            if alone:
+                ranks(run)
+    if not alone and training_processes().is_main_process:
+        # only now: the others would wait for the first in the next training
+        for run in plan:
+            ranks(run)
+
+
+def _ranking(
+    study: Study, to_rank: Mapping[Run, Sequence[str]], loaded: Mapping[str, Benchmark], skip_bad: bool
+) -> Callable[[Run], None]:
+    """What ranks the benchmarks that a run of a plan lacks; sentences for debiasing are read once, when asked for."""
+    methods, curved = methods_by_run(study), set(curve_runs(study))
+    sets = cache(partial(debiasing_sentences, study, skip_bad=skip_bad))
+
+    def rank(run: Run) -> None:
+        for name in to_rank[run]:
+            evaluate_run(
+                run,
+                loaded[name],
+                study.debiasing,
+                methods.get(run, ()),
+                sets() if run in methods else [],
+                sets(of_curve=True) if (run, name) in curved else [],
+            )
+
+    return rank
 
 
 def _to_rank(study: Study, plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[str]]:

@@ -343,3 +343,27 @@ def test_two_processes_make_the_same_run_as_one(run: Run, study: Study, tmp_path
         assert (two[name] - weight).abs().max() < 4e-3, name
         assert (two[name] - weight).abs().mean() < 1e-5, name
     assert np.isfinite(history["loss"]).all()
+
+
+def test_a_run_is_evaluated_before_the_next_is_trained(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noting(name: str) -> Any:
+        real = getattr(making, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            of = arguments[0] if isinstance(arguments[0], Run) else arguments[1]
+            done.append(f"{name} {of.strategy if isinstance(of, Run) else of}")
+            return real(*arguments, **options)
+
+        return call
+
+    for name in ("finetune", "evaluate_run"):
+        monkeypatch.setattr(making, name, noting(name))
+    making.make(study, plan.planned(study))
+    assert done == [
+        "finetune X-X-mono",
+        "evaluate_run X-X-mono",
+        "finetune hybrid(0.5)",
+        "evaluate_run hybrid(0.5)",
+    ]
