@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,11 @@ from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.pairs import benchmark_of
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.corpora.sentences import load_sentences
-from hybridnb.places import RESULTS, RUNS
+from hybridnb.files import write_text
+from hybridnb.places import RUNS
 from hybridnb.study.making import evaluate_run, finetune, training_data
 from hybridnb.study.plan import run_here
-from hybridnb.study.runs import Run
+from hybridnb.study.runs import Run, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 
 HELD_OUT = "held-out"
@@ -87,7 +87,8 @@ def trials(study: Study) -> list[Trial]:
 def tune(study: Study, part: slice = slice(None)) -> Iterator[str]:
     """Make every trial that is not there yet; the table is written anew after each.
 
-    An encoder is deleted once it is ranked on every set: a grid of them would fill a disk.
+    An encoder is deleted once it is ranked on every set: a grid of them would fill a disk. A trial that was ranked on
+    other sets than there are now is made anew.
 
     Args:
         study: with a [tuning].
@@ -102,17 +103,28 @@ def tune(study: Study, part: slice = slice(None)) -> Iterator[str]:
     todo = trials(study)[part]
     sets = validation_sets(study)
     for number, trial in enumerate(todo, start=1):
-        if missing := [name for name in sets if not (trial.run.is_trained and trial.run.is_evaluated(name))]:
+        run = trial.run
+        if not _is_ranked(run, sets):
+            if run.is_trained and (_of_others(run, sets) or not run.encoder_directory.is_dir()):
+                shutil.rmtree(run.directory)
             run = finetune(trial.study, trial.strategy, trial.seed)
-            for name in missing:
-                evaluate_run(run, sets[name])
+            for benchmark in sets.values():
+                evaluate_run(run, benchmark)
             shutil.rmtree(run.encoder_directory)
-        table = trial_table(study)
-        file = RUNS / study.name / TABLE
-        file.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(file, index=False)
+        write_text(RUNS / study.name / TABLE, trial_table(study, sets).to_csv(index=False))
         score = _score(trial.run, sets)
         yield f"{number} of {len(todo)}: {trial.strategy} {dict(trial.changed)}: {score:.4f}"
+
+
+def _is_ranked(run: Run, sets: Mapping[str, Benchmark]) -> bool:
+    """Whether a trial has results on just these sets."""
+    return run.is_trained and all(map(run.is_evaluated, sets)) and not _of_others(run, sets)
+
+
+def _of_others(run: Run, sets: Mapping[str, Benchmark]) -> bool:
+    """Whether a trial has results on another set of the name of one of these."""
+    made = read_evaluations(run.directory)
+    return any(name in made and made[name].benchmark_sha256 != of.sha256 for name, of in sets.items())
 
 
 def validation_sets(study: Study) -> dict[str, Benchmark]:
@@ -154,17 +166,19 @@ def _sentences(name: str) -> ParallelCorpus:
     )
 
 
-def trial_table(study: Study) -> pd.DataFrame:
-    """A row a finished trial: what the grid gave, mAP by set and task, rank distance, `score`, seconds.
+def trial_table(study: Study, sets: Mapping[str, Benchmark]) -> pd.DataFrame:
+    """A row a trial that is ranked on the sets: what the grid gave, mAP by set and task, rank distance, seconds, score.
 
-    `score` is the mean over monolingual, cross-lingual and multilingual retrieval of the mean mAP over the sets.
+    The score is the mean over monolingual, cross-lingual and multilingual retrieval of the mean mAP over the sets.
+
+    Args:
+        study: with a [tuning].
+        sets: its `validation_sets`.
     """
-    assert study.tuning is not None
-    names = [corpora.benchmark_name(name) for name in study.tuning.sets]
     rows = []
     for trial in trials(study):
         run = trial.run
-        if not run.is_trained or not all(map(run.is_evaluated, names)):
+        if not _is_ranked(run, sets):
             continue
         row = {
             "strategy": trial.strategy,
@@ -172,24 +186,18 @@ def trial_table(study: Study) -> pd.DataFrame:
             **trial.changed,
             "seconds": run.info["seconds"],
         }
-        for name in names:
+        for name in sets:
             for task, short in TASKS.items():
                 if task in run.metrics[name]:
                     row[f"{name} {short}"] = round(run.metrics[name][task]["map"], 4)
             distance = run.metrics[name].get("multilingual", {}).get("rank_distance")
             if distance is not None:
                 row[f"{name} rank distance"] = round(distance, 1)
-        rows.append(row | {"score": round(_score(run, names), 4)})
+        rows.append(row | {"score": round(_score(run, sets), 4)})
     return pd.DataFrame(rows)
 
 
-def _score(run: Run, names: Any) -> float:
-    by_task = [
-        [run.metrics[name][task]["map"] for name in names if task in run.metrics[name]] for task in TASKS
-    ]
+def _score(run: Run, names: Iterable[str]) -> float:
+    of_sets = [run.metrics[name] for name in names]
+    by_task = [[tasks[task]["map"] for tasks in of_sets if task in tasks] for task in TASKS]
     return float(np.mean([np.mean(of_task) for of_task in by_task if of_task]))
-
-
-def recorded_trials(study: Study) -> Path:
-    """Where the table of a recorded study is kept."""
-    return RESULTS / study.name / TABLE

@@ -49,7 +49,7 @@ def test_sets_are_cut_to_the_languages_and_the_limit(study: Study) -> None:
 def test_the_table_is_made_again_from_what_trials_left(study: Study) -> None:
     lines = list(tuning.tune(study))
     assert len(lines) == len(tuning.trials(study)) == 7
-    table = tuning.trial_table(study)
+    table = tuning.trial_table(study, tuning.validation_sets(study))
     assert_frame_equal(table, pd.read_csv(tuning.RUNS / "toy" / tuning.TABLE), check_dtype=False)
     assert table["strategy"].to_list() == [t.strategy for t in tuning.trials(study)]
     of_tasks = [[c for c in table if c.endswith(f" {short}")] for short in tuning.TASKS.values()]
@@ -59,6 +59,18 @@ def test_the_table_is_made_again_from_what_trials_left(study: Study) -> None:
     assert list(tuning.tune(study)) == lines
     assert [trial.run.info["ended"] for trial in tuning.trials(study)] == before
     assert not any(trial.run.encoder_directory.exists() for trial in tuning.trials(study))
+
+
+def test_trials_on_other_sets_are_made_anew(study: Study) -> None:
+    list(tuning.tune(study, slice(1, 2)))
+    assert study.tuning is not None
+    trial = tuning.trials(study)[1]
+    before = trial.run.metrics["held-out"]
+    fewer = study.model_copy(update={"tuning": study.tuning.model_copy(update={"limit": 2})})
+    assert tuning.trial_table(fewer, tuning.validation_sets(fewer)).empty
+    list(tuning.tune(fewer, slice(1, 2)))
+    assert len(tuning.trial_table(fewer, tuning.validation_sets(fewer))) == 1
+    assert trial.run.metrics["held-out"] != before
 
 
 def test_parts_share_the_trials(study: Study) -> None:
