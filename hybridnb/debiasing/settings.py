@@ -32,13 +32,13 @@ class CurveSettings(Settings):
     """What is also tried with one run of a study: methods fitted to fewer sentences, and without some languages.
 
     Args:
-        counts: numbers of sentences; none: nothing is tried.
+        counts: numbers of sentences, 100 or more, which a choice of strength needs; none: nothing is tried.
         unseen: languages that methods are also fitted without.
         sentences: sets of parallel sentences; empty means those of the debiasing, without its limit.
         benchmarks: of the study's; empty means the first.
     """
 
-    counts: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    counts: tuple[Annotated[int, Field(ge=100)], ...] = ()
     unseen: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
     sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
     benchmarks: tuple[str, ...] = ()

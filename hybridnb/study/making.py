@@ -96,19 +96,28 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     to_rank = _to_rank(study, plan)
     loaded = check(study, plan, skip_bad=skip_bad)
     ranks = _ranking(study, to_rank, loaded, skip_bad)
-    alone = True
     for run in plan:
         finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
-        if to_rank[run]:
-            from hybridnb.training.processes import training_processes
-
-            alone = training_processes().num_processes == 1
-            if alone:
-                ranks(run)
-    if not alone and training_processes().is_main_process:
-        # only now: the others would wait for the first in the next training
-        for run in plan:
+        if to_rank[run] and _is_alone():
             ranks(run)
+    # under a launcher only now: the others would wait for the first in the next training
+    for run in plan:
+        if to_rank[run] and not _is_alone() and _is_first():
+            ranks(run)
+
+
+def _is_alone() -> bool:
+    """Whether this process trains alone."""
+    from hybridnb.training.processes import training_processes
+
+    return training_processes().num_processes == 1
+
+
+def _is_first() -> bool:
+    """Whether it is the first of those that train together."""
+    from hybridnb.training.processes import training_processes
+
+    return training_processes().is_main_process
 
 
 def _ranking(

@@ -72,7 +72,11 @@ def test_a_study_keeps_the_curves_of_its_first_run_and_records_them(
     monkeypatch.setattr("hybridnb.study.plan.RUNS", tmp_path / "runs")
     write_xquad_r(tmp_path / "data")
     monkeypatch.setenv("HYBRIDNB_DATA", str(tmp_path / "data"))
-    debiasing = {"methods": ["means"], "sentences": ["training"], "curve": {"counts": [4], "unseen": ["de"]}}
+    debiasing = {
+        "methods": ["means"],
+        "sentences": ["training"],
+        "curve": {"counts": [100], "unseen": ["de"]},
+    }
     overrides = {"debiasing": debiasing, "name": "toy"}
     sweep = [{"strategies": ["X-X"]}]
     study = Study.load(write_study(tmp_path), overrides | {"sweeps": sweep})
