@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
 from hybridnb import __version__
-from hybridnb.files import NO_ROOM
-from hybridnb.process import Stopped, prepare, stopped_by_signals
+from hybridnb.terminal import Strict, guarded, taking
 from hybridnb.training.strategies import spellings
-
-if TYPE_CHECKING:
-    from hybridnb.study.settings import Study
 
 # heavy modules are imported where they are needed: `hybridnb run` of a finished study takes a second
 
@@ -31,9 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-RESUMED = ("run", "train", "tune", "evaluate", "debias", "fetch")
-"""Commands that go on where they were stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,110 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(app, "hybridnb", arguments)
 
 
-def guarded(commands: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit status.
-
-    An error is one line, with status 2 where the user or the machine can mend it and 1 where it is ours;
-    HYBRIDNB_DEBUG=1 shows its traceback. Ctrl-C, SIGTERM and SIGHUP are a line and 128 + the signal's number.
-    """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    name = next((argument for argument in arguments if not argument.startswith("-")), "")
-    goes_on = "; the same command goes on from here" if name in RESUMED else ""
-    prepare()
-    try:
-        with stopped_by_signals(), _warnings_in_a_line(program):
-            _invoke(commands, program, arguments)
-            sys.stdout.flush()
-    except typer.Exit as done:
-        return done.exit_code
-    except BrokenPipeError:
-        _silence()
-        # `describe | head` is no error; a training that nobody reads on is not finished
-        return 128 + signal.SIGPIPE if name in RESUMED else 0
-    except KeyboardInterrupt as stop:
-        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        _say(program, f"stopped by {signal.Signals(number).name}{goes_on}")
-        return 128 + number
-    except Exception as error:
-        if os.environ.get("HYBRIDNB_DEBUG") == "1":
-            raise
-        status, text = _told(error)
-        _say(program, text + (goes_on if isinstance(error, OSError) and error.errno in NO_ROOM else ""))
-        return status
-    return 0
-
-
-def _invoke(commands: typer.Typer, program: str, arguments: list[str]) -> None:
-    if f"_{program.upper()}_COMPLETE" in os.environ:
-        commands(prog_name=program)  # the shell asks for completions
-    command = typer.main.get_command(commands)
-    with command.make_context(program, arguments) as context:
-        command.invoke(context)
-
-
-def _told(error: Exception) -> tuple[int, str]:
-    """(exit status, the error in words)."""
-    kind, text = type(error).__name__, str(error) or type(error).__name__
-    if isinstance(error, typer.TyperException):
-        return 2, f"{error.format_message().rstrip('.')} (`hybridnb COMMAND --help` shows how it goes)"
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return (
-            2,
-            f"no room to write {error.filename or 'a file'} ({error.strerror}): free disk space or quota",
-        )
-    if isinstance(error, MemoryError):
-        return 2, f"out of memory ({text}): a smaller batch, pool or model, or a larger machine is needed"
-    if isinstance(error, (ValueError, OSError, RuntimeError)):
-        return 2, text
-    return 1, f"unexpected {kind}: {text} (a fault of hybridnb's: HYBRIDNB_DEBUG=1 shows where)"
-
-
-def _say(program: str, text: str) -> None:
-    with suppress(OSError):
-        print(f"{program}: {' '.join(text.split())}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _warnings_in_a_line(program: str) -> Iterator[None]:
-    """What is only worth a warning is told as errors are, without the line of code that gave it."""
-    usual = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"{program}: {message}\n"
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual
-
-
-def _silence() -> None:
-    """Nothing more goes to a closed pipe, not even what Python flushes at its end."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class Strict(TyperCommand):
-    """A command whose options count: one that takes a single value and is given twice is an error."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        for option in given:
-            single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
-            if single and given.count(option) > 1:
-                raise ValueError(f"{option.opts[0]} is given more than once")
-        return super().parse_args(ctx, args)
-
-
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="quick, another built-in study, or a .toml file")
 ]
-Corpus = Annotated[
-    str | None,
-    typer.Option(help="train on this instead: a name, a JSONL, CSV or Parquet file, or a directory"),
-]
-Benchmarks = Annotated[
-    list[str] | None,
-    typer.Option("--benchmark", metavar="NAME", help="evaluate on this instead, a name or path; repeatable"),
-]
-Model = Annotated[str | None, typer.Option(help="fine-tune this encoder instead")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="any setting, e.g. training.steps=1000; repeatable"),
@@ -164,15 +52,30 @@ Data = Annotated[
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="count and list bad rows of data files instead of stopping")
 ]
-
-Pooling = Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")]
-Prefix = Annotated[str | None, typer.Option(help="instead of the model's own")]
-Length = Annotated[int | None, typer.Option(help="in tokens")]
-Revision = Annotated[str | None, typer.Option(help="on the hub")]
-Precision = Annotated[
-    Literal["float32", "bfloat16"] | None,
-    typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
-]
+OF_A_STUDY = {
+    "corpus": Annotated[
+        str | None,
+        typer.Option(help="train on this instead: a name, a JSONL, CSV or Parquet file, or a directory"),
+    ],
+    "benchmark": Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="evaluate on this instead, a name or path; repeatable"),
+    ],
+    "model": Annotated[str | None, typer.Option(help="fine-tune this encoder instead")],
+    "setting": Settings,
+}
+OF_A_MODEL = {
+    "pooling": Annotated[str | None, typer.Option(help="mean, cls or last, instead of the model's own")],
+    "query_prefix": Annotated[str | None, typer.Option(help="instead of the model's own")],
+    "passage_prefix": Annotated[str | None, typer.Option(help="instead of the model's own")],
+    "max_query_length": Annotated[int | None, typer.Option(help="in tokens")],
+    "max_passage_length": Annotated[int | None, typer.Option(help="in tokens")],
+    "revision": Annotated[str | None, typer.Option(help="on the hub")],
+    "precision": Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="of matrix products; else bfloat16 on a GPU that has it and float32 elsewhere"),
+    ],
+}
 Form = Annotated[
     Literal["text", "markdown", "latex", "csv"],
     typer.Option("--format", help="of what is printed; LaTeX needs its package booktabs"),
@@ -196,15 +99,13 @@ def _every_command(
 
 
 @app.command(cls=Strict)
+@taking(OF_A_STUDY)
 def run(
     study: StudyName,
     strategy: Strategies = None,
     seed: Seeds = None,
-    corpus: Corpus = None,
-    benchmark: Benchmarks = None,
-    model: Model = None,
-    setting: Settings = None,
     skip_bad: SkipBad = False,
+    **asked: Any,
 ) -> None:
     """Run a study: all its notebooks, headless; goes on where it stopped.
 
@@ -212,12 +113,14 @@ def run(
     settings that fit it, and an answer at the end: which batches to train with, and how biased the encoder is.
     """
     from hybridnb.notebooks import run_study
+    from hybridnb.study.asked import asked_for
 
-    chosen = _study(study, corpus, benchmark, model, setting, skip_bad)
+    chosen = asked_for(study, skip_bad=skip_bad, **asked)
     run_study(chosen.only(strategies=strategy or (), seeds=seed or ()), skip_bad=skip_bad)
 
 
 @app.command(cls=Strict)
+@taking(OF_A_STUDY)
 def train(
     study: StudyName,
     strategy: Strategies = None,
@@ -227,20 +130,18 @@ def train(
         typer.Option(metavar="K/N", help="of all runs, the K-th of N parts: for N machines or processes"),
     ] = "1/1",
     evaluate: Annotated[bool, typer.Option("--evaluate", help="on the study's benchmarks, too")] = False,
-    corpus: Corpus = None,
-    benchmark: Benchmarks = None,
-    model: Model = None,
-    setting: Settings = None,
     skip_bad: SkipBad = False,
+    **asked: Any,
 ) -> None:
     """Fine-tune encoders without notebooks: all of a study's runs, or those of the strategies and seeds named.
 
     Also under accelerate launch or torchrun.
     """
     from hybridnb.study import making
+    from hybridnb.study.asked import asked_for
     from hybridnb.study.plan import planned, run_of
 
-    chosen = _study(study, corpus, benchmark, model, setting, skip_bad)
+    chosen = asked_for(study, skip_bad=skip_bad, **asked)
     if strategy or seed:
         few = chosen.only(strategies=strategy or (), seeds=seed or ())
         plan = {
@@ -265,27 +166,27 @@ def tune(
     """Try the grid of a study's [tuning] on its validation sets, for every strategy alike; what is there is kept."""
     from hybridnb.places import RUNS
     from hybridnb.study import tuning
+    from hybridnb.study.asked import asked_for
 
-    chosen = _study(study, None, None, None, setting)
+    chosen = asked_for(study, setting=setting)
     for line in tuning.tune(chosen, _part(part)):
         print(line, flush=True)
     print(f"\ntrials: {RUNS / chosen.name / tuning.TABLE}")
 
 
 @app.command(cls=Strict)
+@taking(OF_A_STUDY)
 def record(
     study: StudyName,
-    corpus: Corpus = None,
-    benchmark: Benchmarks = None,
-    model: Model = None,
-    setting: Settings = None,
+    **asked: Any,
 ) -> None:
     """Keep a study's finished runs in data/results, without encoders."""
     from hybridnb.places import RESULTS
     from hybridnb.report import marginals
     from hybridnb.study import recording
+    from hybridnb.study.asked import asked_for
 
-    chosen = _study(study, corpus, benchmark, model, setting)
+    chosen = asked_for(study, **asked)
     for line in recording.record(chosen):
         print(line)
     for name, found in recording.record_leaks(chosen).items():
@@ -295,6 +196,7 @@ def record(
 
 
 @app.command(cls=Strict)
+@taking(OF_A_MODEL)
 def evaluate(
     benchmark: Annotated[
         list[str],
@@ -347,15 +249,9 @@ def evaluate(
             "--predict-languages", help="tell maps the languages of texts by lingua, not by the benchmark"
         ),
     ] = False,
-    pooling: Pooling = None,
-    query_prefix: Prefix = None,
-    passage_prefix: Prefix = None,
-    max_query_length: Length = None,
-    max_passage_length: Length = None,
-    revision: Revision = None,
-    precision: Precision = None,
     form: Form = "text",
     skip_bad: SkipBad = False,
+    **conventions: Any,
 ) -> None:
     """Evaluate a system on benchmarks: a model, BM25, or vectors or TREC runs of your own."""
     from hybridnb import corpora
@@ -363,15 +259,6 @@ def evaluate(
     from hybridnb.places import cache_directory
     from hybridnb.report.tables import headline_table, render
 
-    conventions: dict[str, Any] = {
-        "pooling": pooling,
-        "query_prefix": query_prefix,
-        "passage_prefix": passage_prefix,
-        "max_query_length": max_query_length,
-        "max_passage_length": max_passage_length,
-        "revision": revision,
-        "precision": precision,
-    }
     _check_system(model, vectors, run, benchmark, conventions)
     # read every benchmark before the first is encoded: a missing one must not cost an hour
     benchmarks = [corpora.load_benchmark(spec, directory=data, skip_bad=skip_bad) for spec in benchmark]
@@ -402,6 +289,7 @@ def evaluate(
 
 
 @app.command(cls=Strict)
+@taking(OF_A_MODEL)
 def debias(
     model: Annotated[
         str, typer.Argument(help="hub name, transformers or sentence-transformers directory, a run")
@@ -424,15 +312,9 @@ def debias(
         int | None, typer.Option(metavar="N", min=2, help="so many sentences of each set")
     ] = None,
     data: Data = None,
-    pooling: Pooling = None,
-    query_prefix: Prefix = None,
-    passage_prefix: Prefix = None,
-    max_query_length: Length = None,
-    max_passage_length: Length = None,
-    revision: Revision = None,
-    precision: Precision = None,
     form: Form = "text",
     skip_bad: SkipBad = False,
+    **conventions: Any,
 ) -> None:
     """Make an encoder fairer to languages without training: fit a map to its vectors of parallel sentences."""
     from hybridnb.debiasing import METHODS
@@ -448,16 +330,7 @@ def debias(
     sets = debiased.read_sets(
         sentences, languages=language or (), limit=limit, directory=data, skip_bad=skip_bad
     )
-    encoder = load_encoder(
-        model,
-        pooling=pooling,
-        query_prefix=query_prefix,
-        passage_prefix=passage_prefix,
-        max_query_length=max_query_length,
-        max_passage_length=max_passage_length,
-        revision=revision,
-        precision=precision,
-    )
+    encoder = load_encoder(model, **conventions)
     made, measured = debiased.fit_and_measure(encoder, sets, method, cache_directory() / "embeddings")
     debiased.save(encoder, made, out)
     print(f"{made.made_of['sentences']} sentences in {', '.join(made.languages)}; on others, held out:\n")
@@ -524,8 +397,7 @@ def describe(
 ) -> None:
     """What is in a benchmark, a corpus or parallel sentences; without a name: what there is."""
     from hybridnb import corpora
-    from hybridnb.corpora.describe import as_lines, describe, examples, to_dict
-    from hybridnb.corpora.sentences import load_sentences
+    from hybridnb.corpora.describe import as_lines, describe, examples, load, to_dict
 
     if name is None:
         trained = {**corpora.TRAINING, **corpora.VALIDATION}
@@ -539,21 +411,7 @@ def describe(
             for known, data_set in names.items():
                 print(f"  {known:<16} {data_set.about}")
         return
-    options: dict[str, Any] = {"directory": data, "skip_bad": skip_bad}
-    read: Any
-    if corpora.is_path(name):
-        pairs = corpora.is_pairs(corpora.existing(name, corpora.BENCHMARKS, corpora.TRAINING))
-        read = (corpora.training_corpus if pairs else corpora.load_benchmark)(name, **options)
-    elif name in corpora.BENCHMARKS:  # where it is a corpus too, as cldr, the benchmark
-        read = corpora.load_benchmark(name, **options)
-    elif name in corpora.VALIDATION and name not in corpora.TRAINING:
-        read = corpora.validation_corpus(name, **options)
-    elif name in corpora.TRAINING:
-        read = corpora.training_corpus(name, **options)
-    elif name in corpora.SENTENCES:  # as a benchmark: each retrieves its translations
-        read = load_sentences(name, **options).as_benchmark()
-    else:
-        read = corpora.data_set(name)  # which says what there is
+    read = load(name, directory=data, skip_bad=skip_bad)
     values, shown = to_dict(read), examples(read, show)
     if as_json:
         more = {"examples": shown} if show else {}
@@ -580,58 +438,6 @@ def fetch(
         raise NotADirectoryError(f"--to {to} is no directory")
     fetch(corpora.source_of(name), target)
     print(f"{name} is in {target}")
-
-
-def _study(
-    study: str,
-    corpus: str | None,
-    benchmarks: Sequence[str] | None,
-    model: str | None,
-    settings: Sequence[str] | None,
-    skip_bad: bool = False,
-) -> Study:
-    """The study that is meant; on one's own data, what there is to say of it is said."""
-    from hybridnb.corpora import BENCHMARKS, existing, is_path
-    from hybridnb.study.settings import BUILT_IN, Study
-
-    overrides: dict[str, Any] = {}
-    if corpus is not None:
-        overrides["corpus.training"] = corpus
-    if benchmarks:
-        overrides["benchmarks"] = benchmarks
-    if model is not None:
-        overrides["encoder.model"] = model
-    for text in settings or ():
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--set {text}: write NAME=VALUE, such as training.steps=1000")
-        if name in overrides:
-            raise ValueError(f"--set {text}: {name} is given more than once")
-        overrides[name] = _value(value)
-    if corpus is None:
-        corpus = overrides.get("corpus.training")
-    is_own = isinstance(corpus, str) and is_path(corpus) and "benchmarks" not in overrides
-    if is_own and (BUILT_IN / f"{study}.toml").is_file():
-        from hybridnb.study.own import on_own_data
-
-        own = on_own_data(study, overrides.pop("corpus.training"), overrides, skip_bad=skip_bad)
-        print(f"{own}\n", flush=True)
-        return own.study
-    if "corpus.training" in overrides:
-        # validation goes with the corpus: a share of its documents, unless another is named
-        overrides.setdefault("corpus.validation", "")
-    chosen = Study.load(study, overrides)
-    for spec in filter(is_path, chosen.benchmarks):
-        existing(spec, BENCHMARKS)  # a missing one is an error before anything is done
-    return chosen
-
-
-def _value(text: str) -> Any:
-    """A number, true, a list... as in JSON; anything else is a text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _part(part: str) -> slice:

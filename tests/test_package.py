@@ -16,7 +16,7 @@ PACKAGE = Path(hybridnb.__file__).parent
 ROOMS = (
     *("files", "places", "registry", "progress", "process", "settings"),  # the floor
     *("corpora", "encoders", "training", "debiasing", "retrieval", "measures", "study", "report"),
-    *("notebooks", "cli"),
+    *("notebooks", "terminal", "cli"),
 )
 MODULES = sorted(
     ".".join(("hybridnb", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")

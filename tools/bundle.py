@@ -20,12 +20,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))  # tools/ lies beside the package, outside the wheel
 
 from hybridnb import corpora
-from hybridnb.cli import Strict, guarded
 from hybridnb.corpora.source import located
 from hybridnb.debiasing.settings import TRAINING
 from hybridnb.files import atomic
 from hybridnb.study.making import debiasing_sentences, training_data
 from hybridnb.study.settings import Study
+from hybridnb.terminal import Strict, guarded
 
 
 def bundle(study: Study, file: Path) -> Path:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
+from hybridnb.corpora.sentences import load_sentences
 from hybridnb.corpora.tables import Texts
 
 Row = dict[str, float | int]
@@ -24,6 +27,39 @@ MEAN_OF = {
 }
 """Columns that are means, and the number of what they are means of."""
 MOST = 100_000  # texts of a language that are measured; of more, so many evenly spaced ones
+
+
+def load(
+    name: str, *, directory: str | Path | None = None, skip_bad: bool = False
+) -> Benchmark | ParallelCorpus:
+    """What has a name or lies at a path, be it a benchmark or a corpus; of what is both, the benchmark.
+
+    Parallel sentences are a benchmark: each retrieves its translations.
+
+    Args:
+        name: Out of any registry, or a path as `load_benchmark` and `training_corpus` take it.
+        directory, skip_bad: As of `load_benchmark`.
+
+    Raises:
+        ValueError, MissingData: As of `load_benchmark`.
+
+    Example:
+        >>> load("cldr").name
+        'cldr'
+    """
+    options: dict[str, Any] = {"directory": directory, "skip_bad": skip_bad}
+    if corpora.is_path(name):
+        if corpora.is_pairs(corpora.existing(name, corpora.BENCHMARKS, corpora.TRAINING)):
+            return corpora.training_corpus(name, **options)
+        return corpora.load_benchmark(name, **options)
+    corpora.data_set(name)  # of an unknown name it says what there is
+    if name in corpora.BENCHMARKS:
+        return corpora.load_benchmark(name, **options)
+    if name in corpora.TRAINING:
+        return corpora.training_corpus(name, **options)
+    if name in corpora.VALIDATION:
+        return corpora.validation_corpus(name, **options)
+    return load_sentences(name, **options).as_benchmark()
 
 
 def describe(data: Benchmark | ParallelCorpus) -> pd.DataFrame:
