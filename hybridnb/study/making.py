@@ -456,6 +456,8 @@ def evaluate_run(
         FileNotFoundError: a recorded run, which has no encoder.
         ValueError: the benchmark or the encoder cannot be read, or the run has results on another such benchmark.
     """
+    import torch
+
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.study.evaluation import evaluate
 
@@ -468,7 +470,8 @@ def evaluate_run(
     encoder = DualEncoder.load(str(run.encoder_directory))
     settings = recorded_identity(run.info)["settings"]["encoder"]
     encoder.precision = settings["precision"]
-    if settings["trained_layers"] is not None:
+    # an accelerator makes these states faster than a disk gives them back
+    if settings["trained_layers"] is not None and not torch.accelerator.is_available():
         encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
     benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     debiasings = []
