@@ -458,7 +458,7 @@ def settings_table(run: Run) -> pd.DataFrame:
 
 
 def losses(run: Run) -> pd.DataFrame:
-    """The validation losses of a run (InfoNCE, nats): at the first and the last time, and of the weights kept.
+    """The validation losses of a run (InfoNCE, nats): first (at step 0 untrained), last, of the weights kept.
 
     Returns:
         Index step; validation, and validation_mono and validation_cross where there are batches of both kinds.

@@ -167,7 +167,7 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """The training log: step, loss, learning_rate, grad_norm, validation, ... by logged step."""
+        """The training log: step, loss, learning_rate, grad_norm, validation, ... by logged step; 0 is before it."""
         file = self.directory / "history.csv"
         return _table(file, pd.read_csv, _check_history, "train the run again")
 
@@ -252,8 +252,8 @@ def _check_history(table: pd.DataFrame) -> None:
         if len(table) and (not pd.api.types.is_numeric_dtype(table[column]) or np.isinf(table[column]).any()):
             raise ValueError(f"column {column} holds what is no finite number")
     steps = table["step"].to_list()
-    if any(step != int(step) or step < 1 for step in steps) or steps != sorted(set(steps)):
-        raise ValueError("column step does not count upwards from 1 or more")
+    if any(step != int(step) or step < 0 for step in steps) or steps != sorted(set(steps)):
+        raise ValueError("column step does not count upwards from 0 or more")
 
 
 def _check_shares(table: pd.DataFrame) -> None:

@@ -166,7 +166,8 @@ class Trained:
     """What training leaves.
 
     Args:
-        history: a row a logged step: step, loss, learning_rate, grad_norm, validation, validation_mono, ...
+        history: a row a logged step: step, loss, learning_rate, grad_norm, validation, validation_mono, ...; step 0
+            is the validation of the encoder before it was trained.
         best_step: whose weights the encoder holds now.
         steps: that were taken, before and after a kill.
         seconds: of this call.
@@ -214,6 +215,9 @@ def train(
     transformers.utils.logging.set_verbosity_error()
     bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
     towers = Towers(encoder, settings.chunk, settings.sort_by_length)
+    checkpoint = checkpoints.last_checkpoint(directory, keep_best=settings.keep_best)
+    arguments = _arguments(settings, directory, sampler.seed, processes, bfloat16)
+    arguments.eval_on_start = checkpoint is None  # of the encoder as it was, logged at step 0
     progress = Progress(f"{sampler.strategy} seed {sampler.seed}")
     callbacks: list[TrainerCallback] = [progress]
     if settings.patience:
@@ -224,12 +228,11 @@ def train(
         validation,
         collate=Collator(encoder, settings),
         temperature=settings.temperature,
-        args=_arguments(settings, directory, sampler.seed, processes, bfloat16),
+        args=arguments,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
-    checkpoint = checkpoints.last_checkpoint(directory, keep_best=settings.keep_best)
     try:
         with quick_backward(encoder.model):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -302,4 +305,5 @@ def _history(state: TrainerState) -> pd.DataFrame:
     for entry in state.log_history:
         row = rows.setdefault(entry["step"], {})
         row.update({ours: entry[theirs] for theirs, ours in names.items() if theirs in entry})
-    return pd.DataFrame(list(rows.values()))
+    table = pd.DataFrame(list(rows.values()))
+    return table[[name for name in names.values() if name in table]]

@@ -143,7 +143,7 @@ def test_metrics_that_no_evaluation_tells_of(run: Run) -> None:
 
 HISTORIES = {
     "a text": "step,loss\n1,much\n", "infinite": "step,loss\n1,inf\n", "backwards": "step,loss\n3,1\n1,1\n",
-    "twice": "step,loss\n1,1\n1,1\n", "half a step": "step,loss\n0.5,1\n", "step 0": "step,loss\n0,1\n",
+    "twice": "step,loss\n1,1\n1,1\n", "half a step": "step,loss\n0.5,1\n", "a negative step": "step,loss\n-1,1\n",
     "no step": "step,loss\n,1\n", "steps in words": "step,loss\none,1\n",
 }  # fmt: skip
 

@@ -106,7 +106,8 @@ def test_it_learns(tmp_path: Path) -> None:
     _, trained = train_toy(tmp_path, steps=80, evaluate_every=20)
     history = trained.history
     validation = history.dropna(subset="validation")
-    assert validation["step"].tolist() == [20, 40, 60, 80]
+    assert validation["step"].tolist() == [0, 20, 40, 60, 80]
+    assert history["loss"].isna().tolist() == [True, *[False] * (len(history) - 1)]
     assert history["loss"].head(5).mean() > 2 * history["loss"].tail(5).mean()
     assert validation["validation"].iloc[-1] < 0.8 * validation["validation"].iloc[0]
     assert (trained.steps, trained.resumed_at) == (80, 0)
@@ -190,7 +191,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(tmp_path: Path) -> N
     encoder, trained = train_toy(tmp_path, steps=24, learning_rate=0.3)
     by_step = trained.history.dropna(subset="validation").set_index("step")
     assert by_step["validation"].iloc[-1] > by_step["validation"].min()
-    assert trained.best_step == by_step["validation"].idxmin()
+    assert trained.best_step == by_step["validation"].loc[1:].idxmin()  # of those that were trained
     for kind, batches in validation_batches(HELD_OUT, toy_settings(), ["de", "en", "es"]).items():
         losses = []
         for step in range(batches.steps):
@@ -291,10 +292,8 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_batch(tmp_path: Path) ->
             vectors: torch.Tensor = super().forward(features)
             return vectors * float("nan") if self.training and len(calls) > broken_from else vectors
 
-    calls, broken_from = (
-        list[int](),
-        2 * 6 + 2 * 4,
-    )  # two sides of six steps, and the validation after the fourth
+    # two sides of six steps, and the validation before the first and after the fourth
+    calls, broken_from = list[int](), 2 * 6 + 2 * (2 * 4)
     settings = toy_settings(**options)
     sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=3)
     encoder = toy_encoder()
@@ -325,7 +324,7 @@ def test_a_validation_that_is_no_number_keeps_nothing(tmp_path: Path) -> None:
     encoder = toy_encoder()
     encoder.__class__ = Broken
     sampler = BatchSampler(TOY, Strategy("X-Y"), batch_size=4, seed=3)
-    with pytest.raises(NotFinite, match=r"validation loss \(mono\) is nan after step 4, on X-X-mono batch 0"):
+    with pytest.raises(NotFinite, match=r"validation loss \(mono\) is nan after step 0, on X-X-mono batch 0"):
         train(encoder, sampler, validation_batches(HELD_OUT, settings, None), settings, tmp_path)
     assert not list(tmp_path.glob("checkpoint-*"))
 
