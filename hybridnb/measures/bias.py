@@ -51,11 +51,10 @@ def by_query_language(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def pool_sizes(ranks: pd.DataFrame) -> dict[str, int]:
-    """How many candidates each language has, as far as its pool alone is ranked."""
+    """How many candidates each language has whose pool alone is ranked, and under "*" the largest pool."""
     check_ranks(ranks)
-    of_language = ranks[ranks["candidate_language"] != WHOLE_POOL]
-    sizes = of_language.groupby("candidate_language", observed=True)["pool_size"].max()
-    return {str(language): int(size) for language, size in sizes.items()}
+    sizes = ranks.groupby("candidate_language", observed=True)["pool_size"].max()
+    return {str(language): int(size) for language, size in sizes.items()} | {WHOLE_POOL: int(sizes.max())}
 
 
 def first_languages(shares: pd.DataFrame, pool: Mapping[str, int]) -> pd.DataFrame:

@@ -100,6 +100,13 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 """Label -> measure, in the order of metrics.json and of columns. Mo, Cr, Mul: the three tasks."""
 
+MAIN: dict[str, Measure] = {
+    label: measure
+    for label, measure in MEASURES.items()
+    if measure.headline and (measure.name == "map" or measure.between_languages)
+}
+"""Those that tests and figures go by, and of which each question's value is kept: mAP of each task, language bias."""
+
 
 @dataclass(frozen=True)
 class BiasMeasure:

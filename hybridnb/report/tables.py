@@ -16,6 +16,7 @@ import pandas as pd
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import bias
 from hybridnb.measures.answers import by_place
+from hybridnb.measures.catalogue import MAIN as MAIN
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics_file import unpack
 from hybridnb.study.runs import Run
@@ -27,13 +28,6 @@ MONO, CROSS = "X-X-mono", "X-Y"
 
 HEADLINE = {label: measure for label, measure in MEASURES.items() if measure.headline}
 """The paper's measures."""
-
-MAIN = {
-    label: measure
-    for label, measure in HEADLINE.items()
-    if measure.name == "map" or measure.between_languages
-}
-"""Those that tests and figures go by: mAP of each task, and language bias."""
 
 Format = Literal["text", "markdown", "latex", "csv"]
 
@@ -332,7 +326,7 @@ def first_languages(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         Index strategy; the columns of `bias.first_languages`.
     """
     parts = [
-        bias.first_languages(run.top_languages(benchmark), bias.pool_sizes(run.ranks(benchmark)))
+        bias.first_languages(run.top_languages(benchmark), run.pools(benchmark))
         .mean(skipna=False)
         .rename(run.strategy)
         for run in runs

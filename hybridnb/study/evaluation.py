@@ -17,7 +17,9 @@ from hybridnb.corpora.languages import predicted
 from hybridnb.debiasing.maps import Debiasing
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import atomic, file_sha256, locked, sha256_of, write_json, write_text
+from hybridnb.measures.bias import pool_sizes
 from hybridnb.measures.metrics_file import pack, read_metrics
+from hybridnb.measures.questions_file import write_questions
 from hybridnb.retrieval.mapped import Languages, mapped
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
@@ -46,6 +48,7 @@ def evaluate(
     cache: Path | None = None,
     debiasings: Sequence[Debiasing] = (),
     predict_languages: bool = False,
+    trained: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
@@ -56,8 +59,9 @@ def evaluate(
             `trec_read.read_runs`), whose tasks are what they hold; or "bm25".
         benchmark: the data.
         out: gets ranks/NAME.parquet (the ranks table), metrics.json (benchmark -> task -> metric -> macro-average
-            over languages or pairs, and under "by_language" the same for each) and evaluations.json (what made them);
-            of what has vectors also ranks/NAME.top10.csv (share of each candidate language among the first ten) and
+            over languages or pairs, and under "by_language" the same for each), questions/NAME.parquet (what each
+            question adds to the main measures; see `questions_file`) and evaluations.json (what made them); of what
+            has vectors also ranks/NAME.top10.csv (share of each candidate language among the first ten) and
             ranks/NAME.answers.parquet (see `parallel_answers`).
         name: what results call the system; an object of the user's own needs one.
         task: of TREC runs, where it is not to be found from them.
@@ -68,6 +72,8 @@ def evaluate(
         debiasings: also evaluate the system with each of these put on its vectors: out/debiased/METHOD gets ranks,
             metrics.json and evaluations.json of its own.
         predict_languages: tell the languages of texts to those that need them by a library, not by the benchmark.
+        trained: languages that the system was trained on; given, questions/NAME.parquet also has the values of
+            queries and pairs with another language alone.
 
     Returns:
         The benchmark's part of metrics.json.
@@ -97,7 +103,7 @@ def evaluate(
     for_now = out / "vectors"
     is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
     ranked = made.rank(benchmark, cache if cache and is_ours else for_now)
-    result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table)
+    result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table, trained)
     if trec and ranked.trec:
         with locked(out):
             ranked.trec(out / "trec", trec, entry["encoder"]["model"])
@@ -116,7 +122,7 @@ def evaluate(
                 mapped(queries, one, "query", _predicted(asked, among)),
                 mapped(candidates, one, "passage", _predicted(benchmark.candidates, among)),
             )
-            keep_results(directory, of, benchmark, exact_ranks(benchmark, *sides))
+            keep_results(directory, of, benchmark, exact_ranks(benchmark, *sides), trained)
     shutil.rmtree(for_now, ignore_errors=True)
     return result
 
@@ -199,17 +205,31 @@ def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) ->
 
 
 def keep_results(
-    out: Path, system: Mapping[str, Any], benchmark: Benchmark, ranks: pd.DataFrame
+    out: Path,
+    system: Mapping[str, Any],
+    benchmark: Benchmark,
+    ranks: pd.DataFrame,
+    trained: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Write a ranks table, and bring evaluations.json and metrics.json up to date; nobody else's are lost."""
-    file = out / "ranks" / f"{benchmark.name}.parquet"
+    """Write a ranks table and what its questions add, and bring evaluations.json and metrics.json up to date.
+
+    What others wrote there stays. `trained` is as of `evaluate`.
+    """
+    file, questions = (out / kind / f"{benchmark.name}.parquet" for kind in ("ranks", "questions"))
     with locked(out):
         known = check_results(out, system, benchmark)
         metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
         metrics[benchmark.name] = pack(ranks)
         write_ranks(file, ranks)
-        made = {"benchmark_sha256": benchmark.sha256, "ranks_sha256": file_sha256(file), **provenance()}
-        write_json(out / "evaluations.json", {**known, benchmark.name: {**system, **made}})
+        write_questions(questions, ranks, trained)
+        made = {
+            "benchmark_sha256": benchmark.sha256,
+            "ranks_sha256": file_sha256(file),
+            "questions_sha256": file_sha256(questions),
+            "trained": sorted(trained),
+            "pools": pool_sizes(ranks),
+        }
+        write_json(out / "evaluations.json", {**known, benchmark.name: {**system, **made, **provenance()}})
         write_json(out / "metrics.json", metrics)  # last: it says what is done
     result: dict[str, Any] = metrics[benchmark.name]
     return result

@@ -136,6 +136,7 @@ def _ranking(
                 methods.get(run, ()),
                 sets() if run in methods else [],
                 sets(of_curve=True) if (run, name) in curved else [],
+                study.languages,
             )
 
     return rank
@@ -441,6 +442,7 @@ def evaluate_run(
     methods: Sequence[str] = (),
     sets: Sequence[Sides] = (),
     curve: Sequence[Sides] = (),
+    trained: Sequence[str] = (),
 ) -> None:
     """Rank a benchmark with the run's encoder, as it is and debiased, and keep the ranks and metrics in the run.
 
@@ -451,6 +453,7 @@ def evaluate_run(
         methods: of debiasing; each is fitted to the encoder's vectors of the sentences once a run.
         sets: the sentences.
         curve: those that `curves` goes by, where this run has one.
+        trained: languages of the study's training; empty means the run's own.
 
     Raises:
         FileNotFoundError: a recorded run, which has no encoder.
@@ -485,4 +488,5 @@ def evaluate_run(
         from hybridnb.study.curves import keep_curves
 
         keep_curves(encoder, benchmark, curve, debiasing, run.directory, kept)
-    evaluate(encoder, benchmark, run.directory, debiasings=debiasings)
+    trained = trained or run.info["languages"]
+    evaluate(encoder, benchmark, run.directory, debiasings=debiasings, trained=trained)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +13,10 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.files import file_sha256, read_json
+from hybridnb.measures.bias import pool_sizes
 from hybridnb.measures.metrics_file import read_metrics
-from hybridnb.retrieval.ranks_table import read_ranks
+from hybridnb.measures.questions_file import ALL, UNSEEN, check_questions, main_values, of_scope
+from hybridnb.retrieval.ranks_table import WHOLE_POOL, read_ranks
 from hybridnb.settings import Settings
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -69,7 +71,10 @@ class Evaluation(Settings):
     """The fields of an entry of evaluations.json that are read; it may have more.
 
     Args:
-        ranks_sha256: of the file of the ranks table; earlier records lack it.
+        ranks_sha256: of the file of the ranks table; earlier records lack it, and all of the following.
+        questions_sha256: of the file of what each question adds.
+        trained: languages outside of which that file has values, too; none: it has not.
+        pools: candidates of each language whose pool is ranked, and under "*" of the largest pool.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -78,12 +83,16 @@ class Evaluation(Settings):
     encoder_sha256: str
     benchmark_sha256: Sha256
     ranks_sha256: Sha256 | None = None
+    questions_sha256: Sha256 | None = None
+    trained: tuple[str, ...] = ()
+    pools: dict[str, Count] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left: run.json, history.csv, encoder/, ranks/, metrics.json. Every file is checked when it is read.
+    """What a run left: run.json, history.csv, encoder/, ranks/, questions/, metrics.json.
 
+    Every file is checked when it is read.
     What is damaged, or does not belong together, is a ValueError of one line that names the file and what to do.
     Benchmarks are named as studies ask for them: by name or path.
 
@@ -131,10 +140,12 @@ class Run:
         return (self.directory / "run.json").is_file()
 
     def is_evaluated(self, benchmark: str) -> bool:
-        """Whether all is there that an evaluation writes: the languages of the first ten are written last."""
-        return all(
-            self._ranks(benchmark, kind).is_file() for kind in ("parquet", "top10.csv")
-        ) and self.is_measured(benchmark)
+        """Whether all is there that an evaluation writes, the ranks table not needed where they were not recorded.
+
+        The languages of the first ten are written last.
+        """
+        last = self._ranks(benchmark, "top10.csv").is_file()
+        return last and self.is_compared(benchmark) and self.is_measured(benchmark)
 
     def debiased(self, method: str) -> Run:
         """The same with a debiasing put on its vectors, to be asked for `ranks` and `metrics`."""
@@ -151,6 +162,10 @@ class Run:
     def is_ranked(self, benchmark: str) -> bool:
         """Whether there is a ranks table of a benchmark, from which all measures can be computed."""
         return self._ranks(benchmark, "parquet").is_file()
+
+    def is_compared(self, benchmark: str) -> bool:
+        """Whether `question_values` of a benchmark are there, by which systems are compared, or can be computed."""
+        return self._questions(benchmark).is_file() or self.is_ranked(benchmark)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -175,17 +190,43 @@ class Run:
         """The ranks table of a benchmark, which must be the one that evaluations.json tells of."""
         file = self._ranks(benchmark, "parquet")
         if not file.is_file():
+            if self._questions(benchmark).is_file():
+                raise FileNotFoundError(
+                    f"{file} is missing: the run was recorded without its ranks table; name a run that has it "
+                    "(setting recording), or make this one again"
+                )
             raise _missing(file)
-        made = read_evaluations(self.directory).get(benchmark_name(benchmark))
+        made = self._made(benchmark)
         if made and made.ranks_sha256 not in (None, file_sha256(file)):
-            raise ValueError(
-                f"{file} is not the ranks table that evaluations.json tells of: delete it and evaluate again"
-            )
+            raise _not_the(file, "ranks table")
         return read_ranks(file, benchmark_name(benchmark))
+
+    def question_values(self, benchmark: str, trained: Collection[str] = ()) -> pd.DataFrame:
+        """What each question adds to the main measures, as it was kept, or else from the ranks table: the same.
+
+        Args:
+            benchmark: name or path.
+            trained: as of `questions_file.main_values`; kept are the values outside of the study's languages.
+
+        Raises:
+            FileNotFoundError: neither is there.
+            ValueError: a file is damaged, or not the one that evaluations.json tells of.
+        """
+        file, made = self._questions(benchmark), self._made(benchmark)
+        if not file.exists() or (trained and not (made and set(made.trained) == set(trained))):
+            return main_values(self.ranks(benchmark), trained)
+        if made and made.questions_sha256 not in (None, file_sha256(file)):
+            raise _not_the(file, "table of questions")
+        return of_scope(_table(file, pd.read_parquet, check_questions), UNSEEN if trained else ALL)
+
+    def pools(self, benchmark: str) -> dict[str, int]:
+        """How many candidates each language has whose pool is ranked, and under "*" the largest pool."""
+        made = self._made(benchmark)
+        return made.pools if made and made.pools else pool_sizes(self.ranks(benchmark))
 
     def pool(self, benchmark: str) -> int:
         """How many candidates the largest pool of a benchmark has: those of all languages."""
-        return int(self.ranks(benchmark)["pool_size"].max())
+        return self.pools(benchmark)[WHOLE_POOL]
 
     def top_languages(self, benchmark: str) -> pd.DataFrame:
         """query_language, candidate_language, share of the first ten."""
@@ -202,8 +243,14 @@ class Run:
         """Vectors of a few parallel answers, float32 [texts, d], indexed by (answer, language)."""
         return _table(self._ranks(benchmark, "answers.parquet"), pd.read_parquet, _check_answers)
 
+    def _made(self, benchmark: str) -> Evaluation | None:
+        return read_evaluations(self.directory).get(benchmark_name(benchmark))
+
     def _ranks(self, benchmark: str, kind: str) -> Path:
         return self.directory / "ranks" / f"{benchmark_name(benchmark)}.{kind}"
+
+    def _questions(self, benchmark: str) -> Path:
+        return self.directory / "questions" / f"{benchmark_name(benchmark)}.parquet"
 
 
 def curves_file(directory: Path, benchmark: str) -> Path:
@@ -239,6 +286,12 @@ def _table(
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} is damaged ({why}): delete it and {remedy}") from None
     return table
+
+
+def _not_the(file: Path, what: str) -> ValueError:
+    return ValueError(
+        f"{file} is not the {what} that evaluations.json tells of: delete it and evaluate again"
+    )
 
 
 def _missing(file: Path) -> FileNotFoundError:

@@ -42,7 +42,7 @@ def test_the_files_it_writes(evaluated: tuple[Path, dict[str, Any]]) -> None:
     out, _ = evaluated
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     ranks = {f"ranks/toy{kind}" for kind in (".parquet", ".top10.csv", ".answers.parquet")}
-    assert files == {"metrics.json", "evaluations.json", *ranks}
+    assert files == {"metrics.json", "evaluations.json", "questions/toy.parquet", *ranks}
     table = pd.read_parquet(out / "ranks" / "toy.parquet")
     assert list(table.columns) == COLUMNS
     # 24 queries in 3 languages: 3 answers each in the pool of their own language, and in the merged one

@@ -40,6 +40,7 @@ READ: dict[str, Callable[[Run], Any]] = {
     "evaluations.json": lambda run: read_evaluations(run.directory),
     "history.csv": lambda run: run.history,
     "ranks/toy.parquet": lambda run: run.ranks("toy"),
+    "questions/toy.parquet": lambda run: run.question_values("toy"),
     "ranks/toy.top10.csv": lambda run: run.top_languages("toy"),
     "ranks/toy.answers.parquet": lambda run: run.answers("toy"),
 }
@@ -124,7 +125,8 @@ def test_a_missing_field_of_run_json(run: Run, field: str) -> None:
     ("field", "value"),
     [
         ("encoder", "small"), ("encoder_sha256", 3), ("benchmark_sha256", "0"), ("benchmark_sha256", None),
-        ("ranks_sha256", 3), ("ranks_sha256", "z" * 64),
+        ("ranks_sha256", 3), ("ranks_sha256", "z" * 64), ("questions_sha256", 3), ("trained", "de"),
+        ("pools", {"de": -1}),
     ],
 )  # fmt: skip
 def test_a_wrong_field_of_evaluations_json(run: Run, field: str, value: Any) -> None:

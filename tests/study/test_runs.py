@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from toy import TOY_BENCHMARK, toy_encoder, write_run_json
 
+from hybridnb.measures.questions_file import main_values
 from hybridnb.study.evaluation import evaluate
 from hybridnb.study.runs import Run, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED
@@ -18,7 +19,7 @@ from hybridnb.study.settings import NOT_TRAINED
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("run")
-    evaluate(toy_encoder(), TOY_BENCHMARK, directory)
+    evaluate(toy_encoder(), TOY_BENCHMARK, directory, trained=["de", "es"])
     write_run_json(directory)
     (directory / "history.csv").write_text("step,loss,validation\n1,2.5,\n3,1.5,0.5\n", encoding="utf-8")
     return directory
@@ -49,13 +50,49 @@ def test_every_file_is_read(run: Run) -> None:
     assert run.encoder_directory == run.directory / "encoder"
 
 
-@pytest.mark.parametrize("name", ["ranks/toy.parquet", "ranks/toy.top10.csv", "metrics.json"])
+@pytest.mark.parametrize("name", ["ranks/toy.top10.csv", "metrics.json"])
 def test_a_run_without_one_of_its_results_is_not_evaluated(run: Run, name: str) -> None:
     (run.directory / name).unlink()
     assert not run.is_evaluated("toy")
 
 
+@pytest.mark.parametrize("trained", [(), ("es", "de"), ("de",), ("de", "es", "sw")])
+def test_what_questions_add_is_kept_or_computed_and_the_same(run: Run, trained: tuple[str, ...]) -> None:
+    """Whatever was trained on; the values outside of German and Spanish are those that were kept."""
+    kept = run.question_values("toy", trained)
+    wanted = main_values(run.ranks("toy"), trained)
+    pd.testing.assert_frame_equal(kept, wanted, check_exact=True)
+    (run.directory / "questions" / "toy.parquet").unlink()
+    assert run.is_evaluated("toy")
+    pd.testing.assert_frame_equal(run.question_values("toy", trained), wanted, check_exact=True)
+
+
+def test_a_run_without_ranks_is_evaluated_and_compared(run: Run) -> None:
+    whole, pools = run.question_values("toy"), run.pools("toy")
+    unseen = run.question_values("toy", {"de", "es"})
+    (run.directory / "ranks" / "toy.parquet").unlink()
+    assert run.is_evaluated("toy") and run.is_compared("toy") and not run.is_ranked("toy")
+    pd.testing.assert_frame_equal(run.question_values("toy"), whole, check_exact=True)
+    pd.testing.assert_frame_equal(run.question_values("toy", {"de", "es"}), unseen, check_exact=True)
+    assert run.pools("toy") == pools and run.pool("toy") == 3 * 24
+    for read in (run.ranks, lambda name: run.question_values(name, {"de"})):
+        with pytest.raises(
+            FileNotFoundError, match=r"toy\.parquet is missing: .* recorded without its ranks"
+        ):
+            read("toy")
+    (run.directory / "questions" / "toy.parquet").unlink()
+    assert not run.is_evaluated("toy")
+
+
+def test_questions_of_another_evaluation_are_refused(run: Run) -> None:
+    file = run.directory / "questions" / "toy.parquet"
+    pd.read_parquet(file).to_parquet(file, index=False)
+    with pytest.raises(ValueError, match=r"not the table of questions that evaluations\.json tells of"):
+        run.question_values("toy")
+
+
 def test_what_is_missing_is_named(run: Run) -> None:
+    (run.directory / "questions" / "toy.parquet").unlink()
     for name, read in (
         ("toy.parquet", run.ranks), ("toy.top10.csv", run.top_languages), ("toy.answers.parquet", run.answers)
     ):  # fmt: skip
