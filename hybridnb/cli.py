@@ -440,6 +440,16 @@ def fetch(
     print(f"{name} is in {target}")
 
 
+@app.command(cls=Strict)
+def notebooks(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="gets them; made where it is not there")],
+) -> None:
+    """Copy the notebooks to a directory, to be read and changed; `run` goes on executing those of the package."""
+    from hybridnb.notebooks import copy_notebooks
+
+    print(f"{len(copy_notebooks(directory))} notebooks are in {directory}: jupyter lab {directory}")
+
+
 def _part(part: str) -> slice:
     k, _, n = part.partition("/")
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from filelock import FileLock
 from hybridnb.corpora import benchmark_name, content_sha256
 from hybridnb.corpora.lines import SKIP_BAD
 from hybridnb.files import file_sha256, read_json, sha256_of, write_json, write_text
-from hybridnb.places import FIGURES, HOME, NOTEBOOKS, RUNS
+from hybridnb.places import FIGURES, HOME, NOTEBOOKS, PACKAGE, RUNS, SHIPPED
 from hybridnb.process import prepare
 from hybridnb.report import published, tables
 from hybridnb.report.answer import answer
@@ -131,8 +132,8 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
         ValueError: The study's name belongs to a study of other settings.
     """
     prepare()
+    os.environ["HYBRIDNB_HOME"] = str(HOME)  # kernels start in another directory
     if data := os.environ.get("HYBRIDNB_DATA"):
-        # kernels inherit it and start in another directory
         os.environ["HYBRIDNB_DATA"] = str(Path(data).expanduser().resolve())
     if skip_bad:
         os.environ[SKIP_BAD] = "1"
@@ -189,10 +190,11 @@ def made_of(step: Step, study: Study, code: str) -> str:
 
 
 def _code() -> str:
-    """Hash of the package's files."""
-    package = Path(__file__).parent
-    files = sorted(path for kind in ("py", "toml", "json") for path in package.rglob(f"*.{kind}"))
-    return sha256_of({path.relative_to(package).as_posix(): file_sha256(path) for path in files})
+    """Hash of the package's files, less what a wheel ships beside them."""
+    files = sorted(path for kind in ("py", "toml", "json") for path in PACKAGE.rglob(f"*.{kind}"))
+    if PACKAGE in SHIPPED.parents:
+        files = [path for path in files if SHIPPED not in path.parents]
+    return sha256_of({path.relative_to(PACKAGE).as_posix(): file_sha256(path) for path in files})
 
 
 def _done(output: Path, made_of: str) -> bool:
@@ -209,12 +211,30 @@ def _mark(output: Path, made_of: str) -> None:
 
 
 def _notebook(step: Step) -> Path:
-    source = NOTEBOOKS / f"{step.notebook}.ipynb"
-    if not source.is_file():
-        raise FileNotFoundError(
-            f"{source} is missing: install from a checkout with `pip install -e .`, or set HYBRIDNB_HOME to one"
-        )
-    return source
+    return NOTEBOOKS / f"{step.notebook}.ipynb"
+
+
+def copy_notebooks(directory: Path) -> list[Path]:
+    """Copy the notebooks that come with the package, as they were executed, to be read and changed.
+
+    Args:
+        directory: Made where it is not there.
+
+    Returns:
+        The copies.
+
+    Raises:
+        FileExistsError: One of them is there already; nothing is copied.
+    """
+    sources = sorted(NOTEBOOKS.glob("*.ipynb"))
+    copies = [directory / source.name for source in sources]
+    for copy in copies:
+        if copy.exists():
+            raise FileExistsError(f"{copy} is there already: name another directory, or remove it")
+    directory.mkdir(parents=True, exist_ok=True)
+    for source, copy in zip(sources, copies, strict=True):
+        shutil.copyfile(source, copy)
+    return copies
 
 
 def cells_for(study: Study, cells: Iterable[Any]) -> list[Any]:
@@ -254,4 +274,5 @@ def execute(step: Step, output: Path, study: Study) -> None:
 
 
 def _shown(path: Path) -> str:
-    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""Where things are: the checkout with notebooks/, runs/, figures/ and data/, and the user's cache."""
+"""Where things are: what comes with the package, what is made, and the user's cache."""
 
 from __future__ import annotations
 
@@ -10,13 +10,40 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-HOME = Path(os.environ.get("HYBRIDNB_HOME") or Path(__file__).parents[1]).expanduser().resolve()
-"""The checkout; HYBRIDNB_HOME where the package was installed without `-e` or results go elsewhere."""
+PACKAGE = Path(__file__).resolve().parent
+_IN_WHEEL = PACKAGE / "shipped"
 
-NOTEBOOKS = HOME / "notebooks"
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else PACKAGE.parent
+"""What comes with the package and is only read, notebooks/ and data/: in a wheel's folder, or the checkout."""
+
+HOME = Path(os.environ.get("HYBRIDNB_HOME") or (Path() if SHIPPED == _IN_WHEEL else SHIPPED)).expanduser()
+HOME = HOME.resolve()
+"""Where what is made goes: HYBRIDNB_HOME, or else the checkout, or else (from a wheel) the current directory."""
+
+if HOME.is_relative_to(PACKAGE):
+    raise RuntimeError(
+        f"{HOME} belongs to the installed package, where nothing is written: work in another directory "
+        "(`hybridnb notebooks DIR` copies the notebooks), or set HYBRIDNB_HOME to one"
+    )
+
+NOTEBOOKS = SHIPPED / "notebooks"
 RUNS = HOME / "runs"
 FIGURES = HOME / "figures"
 RESULTS = HOME / "data" / "results"
+"""Recorded results that are written; read are those of `shipped(RESULTS)`, too."""
+
+
+def shipped(path: Path) -> Path:
+    """The same path among what comes with the package; in a checkout mostly the path itself.
+
+    Args:
+        path: under HOME; one elsewhere stays as it is.
+
+    Example:
+        >>> shipped(RESULTS / "e5").is_dir()
+        True
+    """
+    return SHIPPED / path.relative_to(HOME) if path.is_relative_to(HOME) else path
 
 
 def cache_directory() -> Path:

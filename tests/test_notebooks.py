@@ -97,9 +97,6 @@ def test_a_study_is_executed_once_and_again_where_something_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_study(tmp_path)
-    # kernels read it: all that a study writes stays here
-    for name in ("notebooks", "data"):
-        (tmp_path / name).symlink_to(NOTEBOOKS.parent / name)
     monkeypatch.setenv("HYBRIDNB_HOME", str(tmp_path))
     monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(tmp_path / "sets")))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hybridnb.files import write_text
-from hybridnb.places import RESULTS
+from hybridnb.places import RESULTS, shipped
 from hybridnb.study import making
 from hybridnb.study.settings import Study
 from hybridnb.training.batching import BatchSampler
@@ -117,6 +117,8 @@ def recorded(study: Study) -> pd.DataFrame | None:
         ValueError: the file is damaged.
     """
     file = RESULTS / study.name / FILE
+    if not file.is_file():
+        file = shipped(file)
     if not file.is_file():
         return None
     try:

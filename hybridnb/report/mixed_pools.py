@@ -14,7 +14,7 @@ import pandas as pd
 from hybridnb.measures.catalogue import MEASURES, TASK_LABELS
 from hybridnb.measures.metrics import per_query
 from hybridnb.measures.significance import interval, question_values
-from hybridnb.places import RESULTS
+from hybridnb.places import RESULTS, shipped
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -37,7 +37,7 @@ def recorded(name: str, benchmark: str) -> dict[str, Run]:
     Returns:
         "as it is", then the methods in alphabetical order -> what was recorded.
     """
-    system = Run(RESULTS / "as-they-are" / name, NOT_TRAINED, 0)
+    system = Run(shipped(RESULTS / "as-they-are") / name, NOT_TRAINED, 0)
     methods = sorted(path.name for path in (system.directory / "debiased").glob("*"))
     found = {method: system.debiased(method) for method in methods if system.is_debiased(benchmark, method)}
     return {"as it is": system, **found}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hybridnb.places import HOME
+from hybridnb.places import SHIPPED
 
-FILE = HOME / "data" / "paragraphs.csv"
+FILE = SHIPPED / "data" / "paragraphs.csv"
 
 
 def paragraphs(benchmark: str, file: Path = FILE) -> Mapping[str, str]:

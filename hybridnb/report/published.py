@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridnb.places import HOME
+from hybridnb.places import SHIPPED
 from hybridnb.report.tables import CROSS, HEADLINE, MAIN, MONO, as_text, by_language, scores, with_spread
 from hybridnb.retrieval.ranks_table import TASKS
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 
-FILE = HOME / "data" / "published.csv"
+FILE = SHIPPED / "data" / "published.csv"
 COLUMNS = ["dataset", "model", "strategy", "task", "language", "metric", "value"]
 HYBRID = "hybrid(0.5)"
 PRINTED_AS = {MONO: "X-X-mono", CROSS: "X-Y", HYBRID: "hybrid"}

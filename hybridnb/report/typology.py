@@ -23,7 +23,7 @@ from hybridnb.corpora.source import MissingData
 from hybridnb.measures import mantel
 from hybridnb.measures.metrics import per_query
 from hybridnb.measures.significance import holm, interval
-from hybridnb.places import RESULTS
+from hybridnb.places import RESULTS, shipped
 from hybridnb.report.tables import MONO
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
@@ -33,7 +33,7 @@ PAIRS = {
     "halvings": "halvings of the rank in the pool of all languages",
 }
 
-RECORDED = RESULTS / "typology"
+RECORDED = shipped(RESULTS / "typology")
 """Tables that tools/typology.py makes: tokens.csv, and a benchmark's pairs before and after."""
 
 TOKENS = RECORDED / "tokens.csv"

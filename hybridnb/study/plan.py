@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridnb.files import write_text
-from hybridnb.places import RESULTS, RUNS
+from hybridnb.places import RESULTS, RUNS, shipped
 from hybridnb.study.identity import SECTIONS, differences, fingerprint, identity, recorded_identity
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED, Study
@@ -94,7 +94,7 @@ def run_of(study: Study, strategy: str, seed: int, fraction: float | None = None
                 f"{here.directory / 'run.json'} is of another run ({found}): remove the directory and train again"
             )
         return here
-    recorded = _recorded_runs(RESULTS / study.name)
+    recorded = _recorded_runs(study)
     same = [place for place, stated in recorded.items() if not differences(stated, wanted)]
     return replace(here, directory=same[0]) if same else here
 
@@ -109,7 +109,7 @@ def run_here(study: Study, strategy: str, seed: int) -> Run:
 def recorded_otherwise(study: Study, run: Run) -> str:
     """How the recorded run of the same strategy, seed and fraction differs from the one asked for; "" without one."""
     wanted = identity(study.with_fraction(run.fraction), run.strategy, run.seed)
-    for stated in _recorded_runs(RESULTS / study.name).values():
+    for stated in _recorded_runs(study).values():
         found = differences(stated, wanted)
         mine = ("strategy: ", "seed: ", "settings.corpus.fraction: ")
         if found and not any(line.startswith(mine) for line in found):
@@ -142,9 +142,12 @@ def _acting(study: Study) -> dict[str, Any]:
     return study.model_dump(mode="json", include={"languages", *SECTIONS})
 
 
-def _recorded_runs(results: Path) -> dict[Path, dict[str, Any]]:
-    """Directory -> stated identity of every recorded run of a study."""
-    files = sorted(results.glob("*/run.json"))
+def _recorded_runs(study: Study) -> dict[Path, dict[str, Any]]:
+    """Directory -> stated identity of every recorded run of a study, those that came with the package last."""
+    here = RESULTS / study.name
+    files = [
+        file for place in dict.fromkeys([here, shipped(here)]) for file in sorted(place.glob("*/run.json"))
+    ]
     return _identities(tuple((file, file.stat().st_mtime_ns) for file in files))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hybridnb.corpora import benchmark_name, load_benchmark
 from hybridnb.corpora.leaks import leaks
 from hybridnb.files import atomic, read_json, write_json
-from hybridnb.places import RESULTS
+from hybridnb.places import RESULTS, shipped
 from hybridnb.study.making import training_data
 from hybridnb.study.plan import curve_runs, methods_by_run, planned, run_here, study_runs
 from hybridnb.study.runs import DEBIASED, curves_file
@@ -84,6 +84,8 @@ def record_leaks(study: Study) -> dict[str, dict[str, int]]:
 def recorded_leaks(study: Study) -> dict[str, dict[str, int]]:
     """What `record_leaks` found; empty where it was not run. ValueError: leaks.json is damaged."""
     file = RESULTS / study.name / LEAKS
+    if not file.is_file():
+        file = shipped(file)
     found: Any = read_json(file) if file.is_file() else {}
     if not (isinstance(found, dict) and all(map(_are_counts, found.values()))):
         raise ValueError(
