@@ -153,6 +153,15 @@ def train(
     making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()), skip_bad=skip_bad)
     for made in plan:
         print(f"run: {made.directory}", flush=True)
+    if evaluate and making.is_first():
+        from hybridnb.corpora import benchmark_name
+        from hybridnb.report.tables import headline_table
+
+        for spec in chosen.benchmarks:
+            name = benchmark_name(spec)
+            rows = {made.label: made.metrics[name] for made, specs in plan.items() if spec in specs}
+            if rows:
+                print(f"\n{name}\n{headline_table(rows).rename_axis(None).to_string()}", flush=True)
 
 
 @app.command(cls=Strict)

@@ -327,15 +327,16 @@ def test_two_processes_share_the_runs_of_a_study_and_record_them(
     monkeypatch.setenv("HYBRIDNB_DATA", str(write_xquad_r(toy.parent / "data")))
     for module in ("study.plan", "study.recording", "report.marginals", "places"):
         monkeypatch.setattr(f"hybridnb.{module}.RESULTS", toy.parent / "results")
-    directories = []
+    directories, shown = [], {}
     for part in ("1/2", "2/2"):
         assert main(["train", str(toy), "--part", part, "--evaluate"]) == 0
-        directories += [
-            Path(line[5:]) for line in capsys.readouterr().out.splitlines() if line[:5] == "run: "
-        ]
+        printed = capsys.readouterr().out.splitlines()
+        directories += [Path(line[5:]) for line in printed if line[:5] == "run: "]
+        shown |= {row.split("  ")[0]: row.split()[-1] for row in printed[printed.index("xquad-r") + 2 :]}
     planned = plan.planned(Study.load(toy))
     assert directories == [run.directory for run in planned]
-    assert all(run.is_evaluated("xquad-r") for run in planned)
+    distances = {run.label: run.metrics["xquad-r"]["multilingual"]["rank_distance"] for run in planned}
+    assert {label: float(text) for label, text in shown.items()} == pytest.approx(distances, abs=0.05)
     assert main(["record", str(toy)]) == 0
     recorded = {path.name for path in (toy.parent / "results" / "toy").iterdir()}
     assert recorded == {"leaks.json", "marginals.csv", *(directory.name for directory in directories)}

@@ -102,7 +102,7 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
             ranks(run)
     # under a launcher only now: the others would wait for the first in the next training
     for run in plan:
-        if to_rank[run] and not _is_alone() and _is_first():
+        if to_rank[run] and not _is_alone() and is_first():
             ranks(run)
 
 
@@ -113,8 +113,8 @@ def _is_alone() -> bool:
     return training_processes().num_processes == 1
 
 
-def _is_first() -> bool:
-    """Whether it is the first of those that train together."""
+def is_first() -> bool:
+    """Whether this process is the first of those that train together, which ranks what they trained."""
     from hybridnb.training.processes import training_processes
 
     return training_processes().is_main_process
