@@ -111,3 +111,15 @@ def unpack(packed: Mapping[str, Any]) -> pd.DataFrame:
             candidate = candidate or (query if task == "monolingual" else WHOLE_POOL)
             rows += [(task, query, candidate, metric, value) for metric, value in by_metric.items()]
     return pd.DataFrame(rows, columns=["task", "query_language", "candidate_language", "metric", "value"])
+
+
+def pools(packed: Mapping[str, Any]) -> dict[str, set[str]]:
+    """In which languages each task is asked, in the cross-lingual one with the answers' language: its keys of `pack`.
+
+    Args:
+        packed: one benchmark's part of metrics.json.
+
+    Returns:
+        Task -> keys, "de" or "de>es".
+    """
+    return {task: set(values.get(BY_LANGUAGE, {})) for task, values in packed.items()}

@@ -59,7 +59,7 @@ def answer(runs: Sequence[Run], benchmark: str) -> list[str]:
     """
     values: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
-        values.setdefault(run.strategy, []).append(significance.question_values(run.ranks(benchmark)))
+        values.setdefault(run.strategy, []).append(run.question_values(benchmark))
     labels = [
         name for name in tables.MAIN if all(name in table for part in values.values() for table in part)
     ]

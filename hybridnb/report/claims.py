@@ -17,6 +17,7 @@ from hybridnb.corpora import benchmark_name
 from hybridnb.measures import significance
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.crossed import Components, Estimate, estimate
+from hybridnb.measures.metrics_file import pools
 from hybridnb.report import tables
 from hybridnb.report.paragraphs import paragraphs
 from hybridnb.report.published import HYBRID
@@ -46,7 +47,7 @@ SETTINGS = {"xquad-r": (110, 11), "mlqa-r": (42, 7)}
 """Benchmark -> ordered pairs of languages, merged pools, as the paper counts them."""
 
 Values = Mapping[str, Sequence[pd.DataFrame]]
-"""Strategy -> `significance.question_values` of its runs, a table a run."""
+"""Strategy -> `Run.question_values` of its runs, a table a run."""
 
 
 def debiased(strategy: str, method: str = METHOD) -> str:
@@ -159,8 +160,8 @@ class Systems:
         return {code for run in self.runs for code in run.info["languages"]}
 
     def of(self, name: str, benchmark: str) -> dict[int, Run]:
-        """Seed -> run, of a system's runs that are ranked on a benchmark."""
-        return {seed: run for seed, run in self.by_name.get(name, {}).items() if run.is_ranked(benchmark)}
+        """Seed -> run, of a system's runs whose questions have values on a benchmark."""
+        return {seed: run for seed, run in self.by_name.get(name, {}).items() if run.is_compared(benchmark)}
 
     def matched(self, first: str, second: str, benchmark: str) -> tuple[list[Run], list[Run]]:
         """The runs of two systems, seed by seed; an encoder that is not trained stands against every seed."""
@@ -174,21 +175,16 @@ class Systems:
         return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
 
     def values(self, run: Run, benchmark: str, unseen: bool) -> pd.DataFrame:
-        """`question_values` of a run; unseen: of queries and pairs with a language that no run was trained on."""
+        """`Run.question_values`; unseen: of queries and pairs with a language that no run was trained on."""
         key = run, benchmark, unseen
         if key not in self._values:
-            ranks = run.ranks(benchmark)
-            if unseen:
-                known = {"*", *self.trained_languages}
-                of_pair = ranks[["query_language", "candidate_language"]]
-                ranks = ranks[~of_pair.isin(known).all(axis=1)]
-            self._values[key] = significance.question_values(ranks) if len(ranks) else pd.DataFrame()
+            self._values[key] = run.question_values(benchmark, self.trained_languages if unseen else ())
         return self._values[key]
 
     def defined(self, benchmark: str, unseen: bool) -> set[str]:
         """The measures that are defined on a benchmark, as far as a run says: there, or in unseen languages there."""
-        ranked = [run for run in self.runs if run.is_ranked(benchmark)]
-        return set(self.values(ranked[0], benchmark, unseen).columns) if ranked else set(MEASURES)
+        run = next((run for run in self.runs if run.is_compared(benchmark)), None)
+        return set(self.values(run, benchmark, unseen).columns) if run else set(MEASURES)
 
     def margin(self, label: str, benchmark: str) -> float | None:
         """The smallest effect of interest of a measure on a benchmark; None where it is not known yet."""
@@ -405,7 +401,7 @@ def checks(
     """Facts about the data, which are so or not, with no statistics.
 
     Args:
-        runs: ranked on the benchmarks.
+        runs: evaluated on the benchmarks.
         benchmarks: by name or path.
         leaked: benchmark -> exact and near duplicates of it in the training corpus (`recording.recorded_leaks`).
 
@@ -415,11 +411,10 @@ def checks(
     rows = []
     for benchmark in benchmarks:
         name = benchmark_name(benchmark)
-        run = next((run for run in runs if run.is_ranked(benchmark)), None)
+        run = next((run for run in runs if run.is_measured(benchmark)), None)
         if run and name in SETTINGS:
-            pools = run.ranks(benchmark)[["task", "query_language", "candidate_language"]].drop_duplicates()
-            counts = pools["task"].value_counts()
-            found = int(counts.get("crosslingual", 0)), int(counts.get("multilingual", 0))
+            asked = pools(run.metrics[name])
+            found = len(asked.get("crosslingual", ())), len(asked.get("multilingual", ()))
             pairs, merged = SETTINGS[name]
             fact = f"{name}: {pairs} ordered pairs of languages and {merged} merged pools, as in the paper"
             rows.append((fact, "yes" if found == (pairs, merged) else "no", f"{found[0]} and {found[1]}"))
@@ -434,10 +429,10 @@ def checks(
 
 
 def question_values(runs: Sequence[Run], benchmark: str) -> Values:
-    """What each question adds to every measure, a table a run."""
+    """What each question adds to the main measures, a table a run."""
     result: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
-        result.setdefault(run.strategy, []).append(significance.question_values(run.ranks(benchmark)))
+        result.setdefault(run.strategy, []).append(run.question_values(benchmark))
     return result
 
 
@@ -460,7 +455,7 @@ def where_it_pays(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
             if not seeds:
                 continue
             first, second = (
-                [significance.question_values(by_strategy[name][seed].ranks(benchmark)) for seed in seeds]
+                [by_strategy[name][seed].question_values(benchmark) for seed in seeds]
                 for name in (HYBRID, other)
             )
             labels = [label for label in tables.MAIN if label in first[0]]

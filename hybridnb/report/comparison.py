@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from hybridnb.measures.catalogue import MEASURES
-from hybridnb.measures.significance import compare, holm, question_values
+from hybridnb.measures.metrics_file import pools
+from hybridnb.measures.significance import compare, holm
 from hybridnb.report.tables import HEADLINE, MAIN, TASK_NAMES, as_text, headline, tests_table, undefined
 from hybridnb.study.runs import Evaluation, Run, read_evaluations
 
@@ -39,10 +40,6 @@ class Results:
     def metrics(self) -> dict[str, Any]:
         """Its metrics.json."""
         return self.run.metrics
-
-    def ranks(self, benchmark: str) -> pd.DataFrame:
-        """Its ranks table."""
-        return self.run.ranks(benchmark)
 
     def depth(self, benchmark: str) -> str:
         """A sentence for what came from TREC runs, which end somewhere; else nothing."""
@@ -156,23 +153,20 @@ def differences(
         if benchmark not in named[reference].metrics:
             said.append(f"{reference} has no results on {benchmark}: no differences there.")
             continue
-        base = named[reference].ranks(benchmark)
-        base_values = question_values(base)
+        base = pools(named[reference].metrics[benchmark])
+        base_values = named[reference].run.question_values(benchmark)
         for other in systems:
             if other.name == reference or benchmark not in other.metrics:
                 continue
-            ranks = other.ranks(benchmark)
-            apart = {task for task in TASK_NAMES if _pools(ranks, task) != _pools(base, task)}
-            values = question_values(ranks)
+            asked, values = pools(other.metrics[benchmark]), other.run.question_values(benchmark)
+            apart = {task for task in TASK_NAMES if asked.get(task) != base.get(task)}
             labels = [
                 label
                 for label, measure in MAIN.items()
                 if label in values and label in base_values and measure.task not in apart
             ]
             uneven = [
-                TASK_NAMES[task]
-                for task in TASK_NAMES
-                if task in apart and _pools(ranks, task) and _pools(base, task)
+                TASK_NAMES[task] for task in TASK_NAMES if task in apart and task in asked and task in base
             ]
             if uneven:
                 said.append(
@@ -231,8 +225,3 @@ def _check_same_data(systems: Sequence[Results]) -> None:
                     f"{other.run.directory} and {results.run.directory} hold results on different data under the name "
                     f"{benchmark} (sha256 {theirs[:12]} and {made.benchmark_sha256[:12]}): evaluate both on the same"
                 )
-
-
-def _pools(ranks: pd.DataFrame, task: str) -> set[tuple[str, str]]:
-    pools = ranks.loc[ranks["task"] == task, ["query_language", "candidate_language"]].drop_duplicates()
-    return {(str(asked), str(among)) for asked, among in pools.to_numpy()}

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures.catalogue import MEASURES
-from hybridnb.measures.significance import interval, question_values
+from hybridnb.measures.significance import interval
 from hybridnb.report.figures import GREY, nothing, palette
 from hybridnb.report.paragraphs import paragraphs
 from hybridnb.report.tables import MAIN, scores
@@ -70,7 +70,7 @@ def levels(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.Da
     """
     rows, clusters = [], paragraphs(benchmark_name(benchmark))
     for (strategy, method), runs in of.items():
-        values = [question_values(run.ranks(benchmark)) for run in runs]
+        values = [run.question_values(benchmark) for run in runs]
         nothing_at_all = [0 * table for table in values]
         for label in (label for label in MAIN if label in values[0]):
             value, low, high = interval(values, nothing_at_all, label, clusters)

@@ -16,8 +16,8 @@ import pandas as pd
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import bias
 from hybridnb.measures.answers import by_place
+from hybridnb.measures.catalogue import BIAS, MEASURES
 from hybridnb.measures.catalogue import MAIN as MAIN
-from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics_file import unpack
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
@@ -262,7 +262,7 @@ def effects(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """One row a run: what its ranks say of language bias, means over query languages, and a test of it.
+    """One row a run that has its ranks table: what that says of language bias, means over query languages, and a test.
 
     Returns:
         Index strategy; seed, the labels of `catalogue.BIAS` (NaN where one says nothing), Kendall's W (of
@@ -270,7 +270,7 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         is below 0.001.
     """
     rows = []
-    for run in runs:
+    for run in ranked(runs, benchmark):
         ranks = run.ranks(benchmark)
         with warnings.catch_warnings(action="ignore"):  # that PEER is constant is seen in the table
             means = bias.by_query_language(ranks).mean(skipna=False)
@@ -278,17 +278,36 @@ def bias_table(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
         sure = f"{(test['p_value'] < 0.001).sum()} of {len(test)}"
         found = {"Kendall's W": test["kendalls_w"].mean(), "languages with p < 0.001": sure}
         rows.append({**_named(run), **means, **found})
-    return pd.DataFrame(rows).set_index("strategy")
+    columns = ["strategy", "seed", *BIAS, "Kendall's W", "languages with p < 0.001"]
+    return pd.DataFrame(rows, columns=columns).set_index("strategy")
+
+
+def ranked(runs: Sequence[Run], benchmark: str) -> list[Run]:
+    """The runs that have ranks tables of a benchmark: of large studies they are recorded of some seeds alone."""
+    return [run for run in runs if run.is_ranked(benchmark) or not run.is_compared(benchmark)]
+
+
+def ranked_seeds(runs: Sequence[Run], benchmark: str) -> str:
+    """Of how many seeds there are ranks tables, in a sentence; "" where it is all."""
+    trained = [run for run in runs if run.strategy != NOT_TRAINED]
+    kept, seeds = ({run.seed for run in part} for part in (ranked(trained, benchmark), trained))
+    if len(ranked(runs, benchmark)) == len(runs):
+        return ""
+    return (
+        f"What follows is of ranks tables, which are recorded of {len(kept)} of {len(seeds)} seeds "
+        f"on {benchmark_name(benchmark)}."
+    )
 
 
 def places(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
-    """What the best, the second best .. answer adds to multilingual mAP (see `answers.by_place`), means over seeds.
+    """What the best, the second best .. answer adds to multilingual mAP (see `answers.by_place`), means over the seeds
+    that have ranks tables.
 
     Returns:
         Index place, a column a strategy; a column's sum is the mAP.
     """
     parts: dict[str, list[pd.Series[float]]] = {}
-    for run in runs:
+    for run in ranked(runs, benchmark):
         parts.setdefault(run.strategy, []).append(by_place(run.ranks(benchmark)))
     return pd.DataFrame({strategy: pd.concat(part, axis=1).mean(axis=1) for strategy, part in parts.items()})
 
@@ -477,9 +496,13 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
 
 
 def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
-    """Strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`)."""
+    """Strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`).
+
+    They are recorded where ranks tables are.
+    """
     first = {run.strategy: run for run in reversed(runs)}
-    return {run.strategy: run.answers(benchmark) for run in runs if first[run.strategy] is run}
+    drawn = [run for run in ranked(runs, benchmark) if first[run.strategy] is run]
+    return {run.strategy: run.answers(benchmark) for run in drawn}
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:

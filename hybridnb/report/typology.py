@@ -24,7 +24,7 @@ from hybridnb.measures import mantel
 from hybridnb.measures.metrics import per_query
 from hybridnb.measures.significance import holm, interval
 from hybridnb.places import RESULTS, shipped
-from hybridnb.report.tables import MONO
+from hybridnb.report.tables import MONO, ranked
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -91,18 +91,21 @@ def systems(runs: Sequence[Run], benchmark: str, names: Collection[str]) -> Mapp
         names: strategies, and methods of debiasing, each put on the `reference`.
 
     Returns:
-        Name -> system; first the reference, which others are held against.
+        Name -> system, of the seeds that have ranks tables (see `tables.ranked`); first the reference, which others are
+        held against, and which is empty where none has.
     """
     first = reference({run.strategy for run in runs})
+    runs = ranked(runs, benchmark)
     found: dict[str, list[pd.DataFrame]] = {first: []}
     for run in runs:
         if run.strategy in (first, *names):
             found.setdefault(run.strategy, []).append(pair_values(run.ranks(benchmark)))
     of_first = [run for run in runs if run.strategy == first]
     for method in names:
-        if all(run.is_debiased(benchmark, method) for run in of_first):
-            found[method] = [pair_values(run.debiased(method).ranks(benchmark)) for run in of_first]
-    return found
+        debiased = [run.debiased(method) for run in of_first if run.is_debiased(benchmark, method)]
+        if debiased and len(ranked(debiased, benchmark)) == len(of_first):
+            found[method] = [pair_values(run.ranks(benchmark)) for run in debiased]
+    return found if found[first] else {first: [pd.DataFrame()]}
 
 
 def reference(names: Collection[str]) -> str:

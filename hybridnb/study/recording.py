@@ -8,12 +8,13 @@ from typing import Any
 
 from hybridnb.corpora import benchmark_name, load_benchmark
 from hybridnb.corpora.leaks import leaks
-from hybridnb.files import atomic, read_json, write_json
-from hybridnb.places import RESULTS, shipped
+from hybridnb.files import atomic, read_json, write_json, write_text
+from hybridnb.places import RESULTS, RUNS, shipped
 from hybridnb.study.making import training_data
 from hybridnb.study.plan import curve_runs, methods_by_run, planned, run_here, study_runs
-from hybridnb.study.runs import DEBIASED, curves_file
-from hybridnb.study.settings import Study
+from hybridnb.study.runs import DEBIASED, Run, curves_file
+from hybridnb.study.settings import NOT_TRAINED, Study
+from hybridnb.study.tuning import TABLE as TRIALS
 
 LEAKS = "leaks.json"
 FILES = ("run.json", "history.csv", "evaluations.json", "metrics.json")
@@ -23,10 +24,10 @@ def record(study: Study) -> Iterator[str]:
     """Copy every finished run of a study to data/results/STUDY; says of each run what became of it.
 
     A run's directory there has run.json, history.csv, evaluations.json, metrics.json and, of each of the study's
-    benchmarks, the ranks table and the languages of the first ten; debiased/METHOD has evaluations.json, metrics.json
-    and the ranks tables of each of the study's debiasings, of main runs; the first run of a main strategy also has the
-    vectors of a few answers, which are drawn. Runs that are not finished are left out; what is recorded of others
-    stays.
+    benchmarks, what each question adds to the main measures and the languages of the first ten; debiased/METHOD, of
+    main runs, all of these but the last. Where the study's [recording] says so, the ranks tables are there too and, of
+    the first run of a main strategy, the vectors of a few answers, which are drawn. Runs that are not finished are left
+    out; what is recorded of others stays. The table of the trials by which settings were chosen is kept as trials.csv.
 
     Args:
         study: whose runs.
@@ -54,12 +55,20 @@ def record(study: Study) -> Iterator[str]:
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
             drawn = run.fraction == study.corpus.fraction and first.get(run.strategy) == run.seed
-            kinds = ["parquet", "top10.csv", *(["answers.parquet"] if drawn else [])]
-            names = list(map(benchmark_name, benchmarks))
-            files = [*FILES, *(f"ranks/{name}.{kind}" for name in names for kind in kinds)]
+            files = list(FILES)
+            for benchmark in benchmarks:
+                name = benchmark_name(benchmark)
+                keeps = _keeps_ranks(study, run, benchmark)
+                files += [*_results(made, name, keeps), f"ranks/{name}.top10.csv"]
+                if drawn and keeps:
+                    files.append(f"ranks/{name}.answers.parquet")
+                for method in methods:
+                    keeps = _keeps_ranks(study, run, benchmark, method)
+                    files += [
+                        f"{DEBIASED}/{method}/{file}" for file in _results(made.debiased(method), name, keeps)
+                    ]
             for method in methods:
-                of_method = ("evaluations.json", "metrics.json", *(f"ranks/{name}.parquet" for name in names))
-                files += [f"{DEBIASED}/{method}/{file}" for file in of_method]
+                files += [f"{DEBIASED}/{method}/{file}" for file in ("evaluations.json", "metrics.json")]
             for name in (name for of, name in curved if of == run):
                 curve = curves_file(made.directory, name).relative_to(made.directory)
                 files += [str(curve), str(curve.with_suffix(".json"))]
@@ -68,6 +77,22 @@ def record(study: Study) -> Iterator[str]:
                     (part / file).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(made.directory / file, part / file)
             yield f"{run.label}: recorded"
+    if (trials := RUNS / study.name / TRIALS).is_file():
+        write_text(RESULTS / study.name / TRIALS, trials.read_text(encoding="utf-8"))
+
+
+def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bool:
+    """Whether the ranks tables of a run are recorded: as it is, or with a debiasing."""
+    seeds = study.recording.ranks_of_seeds
+    of_run = seeds is None or run.strategy == NOT_TRAINED or (run.seed in seeds and not method)
+    return of_run and benchmark in (study.recording.ranks_of or study.benchmarks)
+
+
+def _results(made: Run, name: str, ranks: bool) -> list[str]:
+    """What is kept of a system on a benchmark; of one evaluated before there were questions/, its ranks table."""
+    there = (made.directory / "questions" / f"{name}.parquet").is_file()
+    kinds = [*(["questions"] if there else []), *(["ranks"] if ranks or not there else [])]
+    return [f"{kind}/{name}.parquet" for kind in kinds]
 
 
 def record_leaks(study: Study) -> dict[str, dict[str, int]]:

@@ -91,6 +91,19 @@ class Tuning(Settings):
     seeds: Seeds = (0,)
 
 
+class Recording(Settings):
+    """Of which runs `hybridnb record` keeps ranks tables, which are large; verdicts need none.
+
+    Args:
+        ranks_of_seeds: those of runs of these seeds, without debiasing, and of the encoder as it is, with and without
+            it; left out, those of all.
+        ranks_of: on which of the study's benchmarks; empty means all.
+    """
+
+    ranks_of_seeds: tuple[int, ...] | None = None
+    ranks_of: Annotated[tuple[str, ...], AfterValidator(_once)] = ()
+
+
 class Study(Settings):
     """Which strategies are compared, on what, and how.
 
@@ -106,6 +119,7 @@ class Study(Settings):
         tuning: how training settings were chosen.
         part: what `only` chose of the study, set by it.
         debiasing: what is also put on the vectors of every run, without training; no part of what a run is.
+        recording: of which runs ranks are kept with the results.
     """
 
     name: str
@@ -122,6 +136,7 @@ class Study(Settings):
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
     debiasing: DebiasingSettings = DebiasingSettings()
+    recording: Recording = Recording()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -131,10 +146,12 @@ class Study(Settings):
                 f"name is {name!r}; it must be up to 150 letters, digits and any of '=._-', no path: "
                 "--set name=NEW"
             )
-        for sweep in self.sweeps:
-            if unknown := sorted(set(sweep.benchmarks) - set(self.benchmarks)):
+        named = [("sweeps: one", sweep.benchmarks) for sweep in self.sweeps]
+        named += [("debiasing.curve", self.debiasing.curve.benchmarks)]
+        for what, names in (*named, ("recording.ranks_of", self.recording.ranks_of)):
+            if unknown := sorted(set(names) - set(self.benchmarks)):
                 raise ValueError(
-                    f"sweeps: one names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
+                    f"{what} names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
                 )
         for benchmark in self.benchmarks:
             if seen := sorted(sentences_in(benchmark) & set(self.debiasing.sentences)):
@@ -142,10 +159,6 @@ class Study(Settings):
                     f"debiasing.sentences: {seen[0]} is in the benchmark {benchmark}; fit to others, or leave that out"
                 )
         curve = self.debiasing.curve
-        if unknown := sorted(set(curve.benchmarks) - set(self.benchmarks)):
-            raise ValueError(
-                f"debiasing.curve names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"
-            )
         for benchmark in curve.benchmarks or self.benchmarks[:1]:
             if seen := sorted(sentences_in(benchmark) & set(curve.sentences)):
                 raise ValueError(f"debiasing.curve.sentences: {seen[0]} is in the benchmark {benchmark}")
@@ -258,7 +271,7 @@ def _make_paths_absolute(table: dict[str, Any]) -> None:
             part[key] = _absolute(part[key])
     sweeps = table.get("sweeps")
     lists = [(part, "benchmarks") for part in (table, *(sweeps if isinstance(sweeps, list) else ()))]
-    for part, key in (*lists, (table.get("debiasing"), "sentences")):
+    for part, key in (*lists, (table.get("debiasing"), "sentences"), (table.get("recording"), "ranks_of")):
         if isinstance(part, dict) and isinstance(part.get(key), (list, tuple)):
             part[key] = [_absolute(spec) for spec in part[key]]
 

@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridnb.measures import significance
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.bias import pool_sizes
+from hybridnb.measures.catalogue import MAIN, MEASURES
 from hybridnb.measures.crossed import Estimate, estimate
-from hybridnb.report import claims
+from hybridnb.measures.questions_file import write_questions
+from hybridnb.report import claims, systems
+from hybridnb.report.answer import answer
 from hybridnb.report.claims import (
     CROSS,
     DISTANCE,
@@ -122,6 +125,7 @@ def debias(run: Run, by: Run) -> None:
     there = run.directory / "debiased" / METHOD / "ranks"
     there.mkdir(parents=True)
     (there / "toy.parquet").write_bytes((by.directory / "ranks" / "toy.parquet").read_bytes())
+    (there.parent / "metrics.json").write_bytes((by.directory / "metrics.json").read_bytes())
 
 
 @pytest.fixture
@@ -160,8 +164,7 @@ def test_each_claim_has_a_verdict(runs: list[Run]) -> None:
 def test_numbers_are_those_of_the_runs(runs: list[Run]) -> None:
     table = claims.verdicts(runs, ["toy"]).set_index(["claim", "measure"])
     first, second = (
-        [significance.question_values(run.ranks("toy")) for run in runs if run.strategy == name]
-        for name in (HYBRID, MONO)
+        [run.question_values("toy") for run in runs if run.strategy == name] for name in (HYBRID, MONO)
     )
     row, wanted = table.loc[("d1", DISTANCE)], estimate(first, second, DISTANCE)
     assert (row["difference"], row["low"], row["high"]) == (wanted.difference, *wanted.interval())
@@ -196,6 +199,39 @@ def test_without_unseen_languages_there_are_no_claims_of_them(runs: list[Run]) -
         (run.directory / "run.json").write_text(json.dumps(run.info | {"languages": LANGUAGES}))
     table = claims.verdicts(runs, ["toy"])
     assert not table["claim"].str.startswith("e-").any() and table["claim"].eq("a1").any()
+
+
+def test_verdicts_need_no_ranks_tables(runs: list[Run]) -> None:
+    """Bit for bit the same, with what was kept of each question alone; so is all else that compares systems."""
+
+    def said() -> list[pd.DataFrame]:
+        paid, facts = claims.where_it_pays(runs, "toy"), claims.checks(runs, ["toy", "xquad-r"], {})
+        of = systems.systems(runs, "toy", [METHOD])
+        tested = significance.against(claims.question_values(runs, "toy"), HYBRID, list(MAIN))
+        sentences = pd.DataFrame(answer(runs, "toy"))
+        return [claims.verdicts(runs, ["toy"]), paid, facts, systems.levels(of, "toy"), tested, sentences]
+
+    before = said()
+    keep_questions(runs, ["de", "en"])
+    kept = said()
+    for run in runs:
+        for file in run.directory.rglob("ranks/toy.parquet"):
+            file.unlink()
+    without = said()
+    for one, other, third in zip(before, kept, without, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+        pd.testing.assert_frame_equal(one, third, check_exact=True)
+    assert before[0]["claim"].str.startswith("e-").any() and len(before[3])
+
+
+def keep_questions(runs: list[Run], trained: list[str]) -> None:
+    """Add what an evaluation keeps of each question."""
+    for file in (file for run in runs for file in run.directory.rglob("ranks/toy.parquet")):
+        there, ranks = file.parent.parent, pd.read_parquet(file)
+        write_questions(there / "questions" / "toy.parquet", ranks, trained)
+        made = {"encoder": {}, "encoder_sha256": "a", "benchmark_sha256": "0" * 64, "trained": trained}
+        made["pools"] = pool_sizes(ranks)
+        (there / "evaluations.json").write_text(json.dumps({"toy": made}))
 
 
 def test_too_few_seeds_decide_nothing(runs: list[Run]) -> None:
@@ -303,11 +339,7 @@ class TestWhereItPays:
             ("0.25", MONO, 1), ("0.25", CROSS, 2), ("1", MONO, 2), ("1", CROSS, 2),
         ]  # fmt: skip
         first, second = (
-            [
-                significance.question_values(r.ranks("toy"))
-                for r in runs
-                if r.fraction == 1 and r.strategy == name
-            ]
+            [r.question_values("toy") for r in runs if r.fraction == 1 and r.strategy == name]
             for name in (HYBRID, MONO)
         )
         for label, digits in (("Mo mAP", 3), ("rank distance", 0)):

@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from hybridnb.measures.catalogue import BIAS, MEASURES
+from hybridnb.measures.questions_file import write_questions
 from hybridnb.report import tables
 from hybridnb.retrieval.ranks_table import COLUMNS
 from hybridnb.study.runs import Run
@@ -336,6 +337,26 @@ def test_the_first_run_of_a_strategy_gives_the_answers(draw_run: Callable[..., R
     answers = tables.answers(drawn, "toy")
     assert list(answers) == ["X-Y"]
     assert answers["X-Y"].equals(drawn[0].answers("toy"))
+
+
+def test_what_needs_ranks_is_of_the_seeds_that_have_them(draw_run: Callable[..., Run]) -> None:
+    drawn = [draw_run(name, seed, spread=20) for name in ("X-Y", "X-X-mono") for seed in (0, 1)]
+    whole = [drawn[0], drawn[2]]
+    assert tables.ranked_seeds(drawn, "toy") == "" and tables.ranked(drawn, "toy") == drawn
+    for run in (drawn[1], drawn[3]):
+        write_questions(run.directory / "questions" / "toy.parquet", run.ranks("toy"), [])
+        (run.directory / "ranks" / "toy.parquet").unlink()
+    for table in (tables.bias_table, tables.places):
+        pd.testing.assert_frame_equal(table(drawn, "toy"), table(whole, "toy"))
+    assert tables.answers(drawn, "toy").keys() == {"X-Y", "X-X-mono"}
+    assert tables.ranked_seeds(drawn, "toy") == (
+        "What follows is of ranks tables, which are recorded of 1 of 2 seeds on toy."
+    )
+    none = [drawn[1], drawn[3]]
+    bias, places = tables.bias_table(none, "toy"), tables.places(none, "toy")
+    assert bias.empty and {"seed", "rank distance", "Kendall's W"} <= set(bias) and places.empty
+    assert tables.where_mrr_misleads(places, bias) == [] and tables.answers(none, "toy") == {}
+    assert "0 of 1 seeds" in tables.ranked_seeds(none, "toy")
 
 
 @pytest.mark.parametrize("tasks", [["monolingual"], ["crosslingual", "multilingual"], ["multilingual"]])

@@ -12,6 +12,7 @@ import pytest
 from hybridnb.corpora import uriel
 from hybridnb.measures.mantel import regression
 from hybridnb.measures.metrics import by_language
+from hybridnb.measures.questions_file import write_questions
 from hybridnb.measures.significance import interval
 from hybridnb.report import figures, typology
 from hybridnb.retrieval.ranks_table import write_ranks
@@ -37,6 +38,20 @@ def runs(draw_run: Callable[..., Run]) -> list[Run]:
 @pytest.fixture
 def named(runs: list[Run]) -> dict[str, typology.System]:
     return dict(typology.systems(runs[::-1], "toy", ["one-map", "lsar", "X-Y"]))
+
+
+def test_systems_are_of_the_seeds_that_have_ranks(runs: list[Run]) -> None:
+    names = ["one-map", "X-Y"]
+    for run, left in ((runs[2], 1), (runs[0].debiased("one-map"), 0)):
+        write_questions(run.directory / "questions" / "toy.parquet", run.ranks("toy"), [])
+        (run.directory / "ranks" / "toy.parquet").unlink()
+        found = typology.systems(runs, "toy", names)
+        assert len(found["X-Y"]) == 1 and ("one-map" in found) == bool(left)
+    write_questions(runs[0].directory / "questions" / "toy.parquet", runs[0].ranks("toy"), [])
+    (runs[0].directory / "ranks" / "toy.parquet").unlink()
+    # nothing to be held against: as on a benchmark that asks no pair of languages
+    found = typology.systems(runs, "toy", names)
+    assert list(found) == [NOT_TRAINED] and typology.pairs_of(found[NOT_TRAINED], "Cr mAP") == []
 
 
 def test_values_of_pairs_are_those_of_a_loop(runs: list[Run]) -> None:

@@ -21,6 +21,7 @@ from hybridnb.debiasing import METHODS, Debiasing, SentenceVectors, fit
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.foreign import load_encoder
 from hybridnb.measures.metrics_file import pack
+from hybridnb.measures.questions_file import main_values
 from hybridnb.retrieval.embeddings import encode_benchmark, encode_sentences
 from hybridnb.retrieval.mapped import mapped
 from hybridnb.retrieval.ranking import exact_ranks
@@ -28,7 +29,8 @@ from hybridnb.retrieval.vectors import Parted
 from hybridnb.study import making, plan, recording
 from hybridnb.study.debiased import fit_and_measure, of_run, read_sets, save
 from hybridnb.study.evaluation import evaluate
-from hybridnb.study.settings import Study
+from hybridnb.study.runs import read_evaluations
+from hybridnb.study.settings import NOT_TRAINED, Recording, Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -337,6 +339,18 @@ def test_every_run_of_a_study_is_debiased(
                 path.name for path in (recorded.directory / "debiased" / method).rglob("*") if path.is_file()
             }
             assert files == {"evaluations.json", "metrics.json", "xquad-r.parquet"}
+    # of trained runs of a large study, what verdicts need of them
+    monkeypatch.setattr(plan, "RUNS", tmp_path / "runs")
+    list(recording.record(study.model_copy(update={"recording": Recording(ranks_of_seeds=(0,))})))
+    for ours, recorded in zip(made, found, strict=True):
+        assert recorded.is_ranked("xquad-r")
+        for method in study.debiasing.methods:
+            kept, whole = recorded.debiased(method), ours.debiased(method)
+            assert kept.is_ranked("xquad-r") == (ours.strategy == NOT_TRAINED)
+            assert_frame_equal(kept.question_values("xquad-r"), main_values(whole.ranks("xquad-r")))
+            trained = read_evaluations(kept.directory)["xquad-r"].trained
+            # of a baseline they are known where the study names them
+            assert set(trained) == set(study.languages or ours.info["languages"])
 
 
 def test_a_debiasing_without_results_is_fitted_anew(

@@ -25,13 +25,14 @@ from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.settings import EncoderSettings
+from hybridnb.measures.questions_file import main_values
 from hybridnb.retrieval.ranks_table import read_ranks
 from hybridnb.study import making, plan
 from hybridnb.study import recording as record
 from hybridnb.study.evaluation import evaluate
 from hybridnb.study.provenance import code_revision
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import NOT_TRAINED, Study, Sweep
+from hybridnb.study.settings import NOT_TRAINED, Recording, Study, Sweep
 from hybridnb.training.strategies import Strategy
 from hybridnb.training.watching import Progress
 
@@ -208,6 +209,35 @@ def test_only_the_answers_that_are_drawn_are_recorded(
         for run in (first, second)
     }
     assert kept[0] - kept[1] == {"xquad-r.answers.parquet"} and len(kept[1]) == 2
+
+
+def test_of_some_seeds_and_benchmarks_no_ranks_are_recorded_and_they_are_evaluated_all_the_same(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (plan, record):
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    twice = changed(study, name="two", seeds=(0, 1), strategies=("X-Y",), languages=("de", "en"))
+    made = making.complete(twice)
+    kept_as = changed(twice, recording=Recording(ranks_of_seeds=(1,)))
+    assert list(record.record(kept_as)) == ["X-Y seed 0: recorded", "X-Y seed 1: recorded"]
+    monkeypatch.setattr(plan, "RUNS", tmp_path / "elsewhere")
+    found = making.complete(kept_as)
+    assert [run.is_ranked("xquad-r") for run in found] == [False, True]
+    assert all(run.is_evaluated("xquad-r") for run in found) and not (tmp_path / "elsewhere").exists()
+    for ours, recorded in zip(made, found, strict=True):
+        for trained in ((), twice.languages):
+            wanted = main_values(ours.ranks("xquad-r"), trained)
+            assert_frame_equal(recorded.question_values("xquad-r", trained), wanted, check_exact=True)
+        assert recorded.pools("xquad-r") == ours.pools("xquad-r")
+    with pytest.raises(FileNotFoundError, match="recorded without its ranks table"):
+        found[0].ranks("xquad-r")
+    # whatever part of the study is asked for; of a run evaluated earlier the ranks are kept, for all is in them
+    monkeypatch.setattr(plan, "RUNS", tmp_path / "runs")
+    (made[0].directory / "questions" / "xquad-r.parquet").unlink()
+    list(record.record(kept_as.only(seeds=[0])))
+    assert found[0].is_ranked("xquad-r") and not (found[0].directory / "questions").exists()
+    other = changed(twice, benchmarks=("xquad-r", "cldr"), recording=Recording(ranks_of=("cldr",)))
+    assert not record._keeps_ranks(other, made[0], "xquad-r") and record._keeps_ranks(other, made[0], "cldr")
 
 
 def test_a_run_is_trained_and_evaluated_in_the_precision_that_is_asked_for(

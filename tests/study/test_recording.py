@@ -31,9 +31,10 @@ def test_every_run_that_the_study_plans_is_recorded_and_no_other(name: str) -> N
 
 
 @pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
-def test_every_benchmark_with_metrics_has_ranks(directory: Path) -> None:
+def test_every_benchmark_with_metrics_has_ranks_or_what_each_question_adds(directory: Path) -> None:
     known = json.loads((directory / "metrics.json").read_text())
-    assert {path.stem for path in (directory / "ranks").glob("*.parquet")} >= set(known)
+    files = [path for kind in ("ranks", "questions") for path in (directory / kind).glob("*.parquet")]
+    assert {path.stem for path in files} >= set(known)
 
 
 @pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
@@ -56,6 +57,18 @@ def test_the_recorded_benchmarks_are_the_real_ones(
     for directory in RECORDED:
         evaluations = json.loads((directory / "evaluations.json").read_text())
         assert evaluations.get(name, {"benchmark_sha256": sha256})["benchmark_sha256"] == sha256
+
+
+def test_the_table_of_trials_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, place in ((recording, "RESULTS"), (recording, "RUNS"), (plan, "RESULTS"), (plan, "RUNS")):
+        monkeypatch.setattr(module, place, tmp_path / place)
+    study = Study.load("quick")
+    assert {line.split(": ")[1] for line in recording.record(study)} == {"not trained here"}
+    assert not (tmp_path / "RESULTS").exists()
+    (tmp_path / "RUNS" / "quick").mkdir(parents=True)
+    (tmp_path / "RUNS" / "quick" / "trials.csv").write_text("strategy,score\nX-Y,0.5\n")
+    list(recording.record(study))
+    assert (tmp_path / "RESULTS" / "quick" / "trials.csv").read_text() == "strategy,score\nX-Y,0.5\n"
 
 
 @pytest.mark.parametrize(
