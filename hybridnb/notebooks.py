@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import logging
 import os
 import shutil
 import sys
@@ -252,6 +253,9 @@ def execute(step: Step, output: Path, study: Study) -> None:
     import nbformat
     import papermill
 
+    # what goes wrong is raised; what they, and kernels, log of a stop is no more than that it was one
+    for name in ("papermill", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     notebook = nbformat.read(_notebook(step), as_version=4)
     notebook.cells = cells_for(study, notebook.cells)
     failed = output.with_suffix(".failed.ipynb")
@@ -265,6 +269,7 @@ def execute(step: Step, output: Path, study: Study) -> None:
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(

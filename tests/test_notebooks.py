@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +115,7 @@ def test_a_study_is_executed_once_and_again_where_something_changed(
         ]
         done = subprocess.run([*command, *more], capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert "IPKernelApp" not in done.stderr
         assert "Mul mAP" in done.stdout
         return re.findall(r"^\[\d+/\d+\] (.*) \.\.\.$", done.stdout, re.MULTILINE)
 
@@ -126,3 +129,20 @@ def test_a_study_is_executed_once_and_again_where_something_changed(
     (run_directory,) = made.glob("X-Y-*")
     shutil.rmtree(run_directory)
     assert run() == everything[1:]
+
+
+def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hybridnb.cli", "run", "quick"]
+    environment = {**os.environ, "HYBRIDNB_HOME": str(tmp_path)}
+    # as from a terminal; what is started in the background ignores it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    started = subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    signal.signal(signal.SIGINT, before)
+    assert started.stdout is not None
+    while "languages" not in started.stdout.readline():  # the notebook's first output
+        assert started.poll() is None
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate()
+    assert told == "hybridnb: stopped by SIGINT; the same command goes on from here\n"
