@@ -6,6 +6,7 @@ What a user of the package calls; everything else is a part of it (hybridnb/READ
     BatchSampler     batches of pairs of a corpus under a strategy; batch(step) is a pure function
     ParallelCorpus   items with a query and a passage in each language, to train on
     Benchmark        queries, candidates and relevance in each language, to test on
+    training_corpus  a corpus to train on by its name or path: training_corpus("cldr")
     load_benchmark   a benchmark by its name or path: load_benchmark("xquad-r")
     DualEncoder      text -> unit vectors: DualEncoder.load(MODEL).encode(texts, "query")
     exact_ranks      the exact rank of every relevant candidate, from vectors
@@ -13,6 +14,9 @@ What a user of the package calls; everything else is a part of it (hybridnb/READ
     metrics          ranks -> MAP, recall and the like, in the three tasks
     bias             ranks -> rank distance and the other measures of language bias
     significance     whether two systems differ: the randomisation test, intervals
+    PairDataset            the pairs of a corpus as a data set for any training loop
+    StrategyBatches        which of them make a batch: for sentence-transformers' Trainer or a DataLoader
+    LanguageBiasEvaluator  evaluate, as an evaluator of sentence-transformers
 
 Importing hybridnb changes nothing and loads nothing: each of these is imported when it is first asked for.
 """
@@ -23,14 +27,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybridnb.corpora import load_benchmark
+    from hybridnb.corpora import load_benchmark, training_corpus
     from hybridnb.corpora.benchmark import Benchmark
     from hybridnb.corpora.parallel import ParallelCorpus
     from hybridnb.encoders.encoder import DualEncoder
     from hybridnb.measures import bias, metrics, significance
     from hybridnb.retrieval.ranking import exact_ranks
     from hybridnb.study.evaluation import evaluate
+    from hybridnb.study.evaluator import LanguageBiasEvaluator
     from hybridnb.training.batching import BatchSampler
+    from hybridnb.training.elsewhere import PairDataset, StrategyBatches
     from hybridnb.training.strategies import Strategy
 
 __version__ = "0.1.0"
@@ -40,6 +46,7 @@ _HOME = {
     "BatchSampler": "training.batching",
     "ParallelCorpus": "corpora.parallel",
     "Benchmark": "corpora.benchmark",
+    "training_corpus": "corpora",
     "load_benchmark": "corpora",
     "DualEncoder": "encoders.encoder",
     "exact_ranks": "retrieval.ranking",
@@ -47,19 +54,26 @@ _HOME = {
     "metrics": "measures",
     "bias": "measures",
     "significance": "measures",
+    "PairDataset": "training.elsewhere",
+    "StrategyBatches": "training.elsewhere",
+    "LanguageBiasEvaluator": "study.evaluator",
 }
 __all__ = [
     "BatchSampler",
     "Benchmark",
     "DualEncoder",
+    "LanguageBiasEvaluator",
+    "PairDataset",
     "ParallelCorpus",
     "Strategy",
+    "StrategyBatches",
     "bias",
     "evaluate",
     "exact_ranks",
     "load_benchmark",
     "metrics",
     "significance",
+    "training_corpus",
 ]
 
 

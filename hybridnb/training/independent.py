@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class IndependentDraws:
       items.
     - Pairs of different languages are uniform over the ordered pairs that the item offers; an epoch runs over all
       items that offer one. The same goes for pairs of the same language in batches of several.
+    - A strategy's own function (`strategies.Pairing`) gets items that have a query and a passage in some languages.
 
     Args:
         strategy: what is drawn.
@@ -45,7 +47,7 @@ class IndependentDraws:
         batch_size: int,
         seed: int,
     ) -> None:
-        self.names, self.seed = languages, seed
+        self.names, self.seed, self.strategy = languages, seed, strategy
         self.within_pair = strategy.recipe.within_pair
         self.has_query, self.has_passage = has_query, has_passage
         self.schedule = Schedule(strategy.mono_share, len(languages), seed)
@@ -58,8 +60,11 @@ class IndependentDraws:
                 yield stream, both[:, stream], f"items with query and passage in {self.names[stream]!r}"
             elif self.within_pair == "same":
                 yield stream, np.any(both, axis=1), "items with query and passage in one language"
+            elif callable(self.within_pair):
+                offers = np.any(self.has_query, axis=1) & np.any(self.has_passage, axis=1)
+                yield stream, offers, "items with query and passage"
             else:
-                # does `_offered` offer anything: counted, for [items, L, L] does not fit for millions of items
+                # whether any is offered: counted, for [items, L, L] does not fit for millions of items
                 pairs = self.has_query.sum(1) * self.has_passage.sum(1) - both.sum(1)
                 yield stream, pairs > 0, "items with query and passage in two different languages"
 
@@ -73,14 +78,35 @@ class IndependentDraws:
         if stream != MIXED:
             chosen = np.full(len(items), stream)
             return chosen, chosen
-        uniform = np.random.default_rng((self.seed, _PAIRS, step)).random(len(items))
-        return np.divmod(choose(self._offered(items).reshape(len(items), -1), uniform), len(self.names))
-
-    def _offered(self, items: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which (query language, passage language) each item offers to a batch in several: [items, L, L]."""
+        random = np.random.default_rng((self.seed, _PAIRS, step))
         offered = self.has_query[items][:, :, None] & self.has_passage[items][:, None, :]
+        if callable(self.within_pair):
+            drawn = self.within_pair(step, self.names, offered, random)
+            return self._checked(step, offered, *map(np.asarray, drawn))
         same = np.eye(len(self.names), dtype=bool)
-        return offered & (same if self.within_pair == "same" else ~same)
+        offered &= same if self.within_pair == "same" else ~same
+        chosen = choose(offered.reshape(len(items), -1), random.random(len(items)))
+        return np.divmod(chosen, len(self.names))
+
+    def _checked(
+        self, step: int, offered: NDArray[np.bool_], query: NDArray[Any], passage: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What a strategy's own function drew, if the items have it."""
+        size, names = len(offered), len(self.names)
+        for side in (query, passage):
+            if side.shape != (size,) or not np.isin(side, range(names)).all():
+                raise ValueError(
+                    f"{self.strategy} gave {side.tolist()} in step {step}: return the numbers of the languages, 0 to "
+                    f"{names - 1}, of {size} queries and of {size} passages"
+                )
+        query, passage = query.astype(np.int64), passage.astype(np.int64)
+        if absent := np.flatnonzero(~offered[np.arange(size), query, passage]).tolist():
+            pair = f"{self.names[query[absent[0]]]}>{self.names[passage[absent[0]]]}"
+            raise ValueError(
+                f"{self.strategy} reads item {absent[0]} of step {step} in {pair}, which the item does not have: "
+                "return what is offered"
+            )
+        return query, passage
 
 
 class Schedule:

@@ -39,6 +39,9 @@ class PairedDraws:
         batch_size: pairs a step.
         seed: of everything.
 
+    Raises:
+        ValueError: a strategy that pairs languages by a function of its own.
+
     Example:
         >>> parallel = np.ones((9, 3), dtype=bool)
         >>> draws = PairedDraws(Strategy("hybrid", 0.5), ("de", "en", "th"), parallel, parallel, batch_size=4, seed=0)
@@ -65,6 +68,10 @@ class PairedDraws:
     ) -> None:
         self.names, self.batch_size, self.seed = languages, batch_size, seed
         self.within_pair = strategy.recipe.within_pair
+        if callable(self.within_pair):
+            raise ValueError(
+                f"{strategy} pairs languages by a function, and paired batches deal them in cycles: draw independently"
+            )
         self.complete: NDArray[np.bool_] = np.all(has_query & has_passage, axis=1)
         self._share = Fraction(strategy.mono_share).limit_denominator(100)
 

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hybridnb.registry import Registry
+
+Pairing = Callable[
+    [int, tuple[str, ...], NDArray[np.bool_], np.random.Generator],
+    tuple[NDArray[np.int64], NDArray[np.int64]],
+]
+"""(step, languages, offered, random) -> the numbers of the languages that a batch's queries and passages are read in.
+
+`offered[i, q, p]` says whether item i of the batch has a query in language q and a passage in language p; what is
+returned, [batch] each, must be offered. The same step always gets the same `random`.
+"""
 
 
 @dataclass(frozen=True)
@@ -16,18 +30,19 @@ class Recipe:
     Args:
         about: in words; with the paper that has it.
         mono_share: fraction of the batches that are in one language; None: the strategy's alpha says.
-        within_pair: in all other batches, whether query and passage are in the same or in different languages.
+        within_pair: in all other batches, whether query and passage are in the same or in different languages, drawn
+            uniformly; or a function that draws them.
         languages: the only ones drawn from; None: all training languages.
     """
 
     about: str
     mono_share: float | None
-    within_pair: Literal["same", "different"] = "different"
+    within_pair: Literal["same", "different"] | Pairing = "different"
     languages: tuple[str, ...] | None = None
 
 
 STRATEGIES = Registry[Recipe]("strategy")
-"""Every strategy there is. To add one, add its line below."""
+"""Every strategy there is. To add one, add its line below, or `STRATEGIES.register` it in a module of your own."""
 
 for _name, _recipe in {
     "X-X-mono": Recipe("every batch in one language (arXiv 2408.10536)", mono_share=1.0),
