@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.significance import interval
-from hybridnb.report.figures import GREY, nothing, palette
+from hybridnb.report.figures import GREY, INK, described, handle, legend, nothing, palette
 from hybridnb.report.paragraphs import paragraphs
 from hybridnb.report.tables import MAIN, scores
 from hybridnb.study.runs import Run
@@ -112,7 +112,7 @@ def landscape(table: pd.DataFrame, title: str) -> Figure:
             axes.errorbar(
                 x, y, xerr=[[x - row["low", bias]], [row["high", bias] - x]],
                 yerr=[[y - row["low", quality]], [row["high", quality] - y]],
-                fmt=marker, color=colours[strategy], markeredgecolor="0.15", markersize=8, elinewidth=0.8, alpha=0.95,
+                fmt=marker, color=colours[strategy], ecolor="0.6", markeredgecolor=INK, markersize=8, elinewidth=0.8,
             )  # fmt: skip
         axes.set_xscale("log")
         ticks = _round_ticks(wide["value", bias].to_numpy())
@@ -120,26 +120,19 @@ def landscape(table: pd.DataFrame, title: str) -> Figure:
         axes.minorticks_off()
         axes.set(xlabel=f"{bias} (log scale, lower is fairer)", title=f"{quality}, higher is better")
         _better(axes)
-    handles = [
-        plt.Line2D([], [], marker="o", linestyle="", color=colours[name], markeredgecolor="0.15", label=name)
-        for name in colours
-    ] + [
-        plt.Line2D(
-            [],
-            [],
-            marker=MARKERS[n % len(MARKERS)],
-            linestyle="",
-            color=GREY,
-            markeredgecolor="0.15",
-            label=name,
-        )
-        for n, name in enumerate(methods)
-        if name
+    entries = [handle(name, colours[name], "o", markersize=8) for name in colours]
+    entries += [
+        handle(name, GREY, MARKERS[n % len(MARKERS)], markersize=8) for n, name in enumerate(methods) if name
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), frameon=False)
+    legend(figure, [*entries, handle("95 % interval", "0.6", linestyle="-")], 5)
     figure.suptitle(title)
     sns.despine(figure)
-    return figure
+    told = "; ".join(
+        f"{named(*cast(tuple[str, str], place))} {MEASURES[bias].format(row['value', bias])}, "
+        + ", ".join(MEASURES[label].format(row["value", label]) for label in qualities)
+        for place, row in wide.iterrows()
+    )
+    return described(figure, f"{title}: {bias}, then {', '.join(qualities)}, a point a system: {told}.")
 
 
 def _round_ticks(values: np.ndarray) -> list[float]:
@@ -176,6 +169,7 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
     )
     for axes, label in zip(panels[0], shown, strict=True):
         measure = MAIN[label]
+        way = "higher is better" if measure.higher_is_better else "lower is better"
         part = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
         sns.lineplot(
             part, x="sentences", y="value", hue="method", style="method", markers=True, dashes=False, ax=axes,
@@ -185,12 +179,20 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
         ticks = _apart(sorted(part["sentences"].unique()))
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45)
         axes.minorticks_off()
-        axes.set(xlabel="", ylabel="", title=f"{label}\n(without: {measure.format(reference[label], ',')})")
+        axes.set(
+            xlabel="", ylabel="", title=f"{label}, {way}\n(without: {measure.format(reference[label], ',')})"
+        )
     sns.move_legend(panels[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     figure.supxlabel("sentences fitted to", fontsize=12)
     figure.suptitle(title)
     sns.despine(figure)
-    return figure
+    most = table[table["sentences"] == table["sentences"].max()]
+    told = "; ".join(
+        f"{label}: " + ", ".join(f"{row.method} {MAIN[label].format(row.value)}" for row in rows.itertuples())
+        for label in shown
+        for rows in [most[(most["task"] == MAIN[label].task) & (most["metric"] == MAIN[label].name)]]
+    )
+    return described(figure, f"{title}: lines over the number of sentences; at the most of them {told}.")
 
 
 def _apart(counts: Sequence[int]) -> list[int]:

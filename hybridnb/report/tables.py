@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import bias
@@ -495,14 +497,28 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
     return {strategy: sum(tables[1:], tables[0]) / len(tables) for strategy, tables in shares.items()}
 
 
-def answers(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
-    """Strategy -> vectors of a few parallel answers by its first run (see `evaluation.parallel_answers`).
+def apart(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """How far passages lie from the middle of their translations, in the vectors of a few parallel answers.
 
-    They are recorded where ranks tables are.
+    With m(a) the mean of the unit vectors of answer a in all its languages: |v - m(a)|, mean over the answers of a
+    language, divided by the mean of |m(a) - m(b)| over pairs of answers. 0: as near as can be; 1: as far as another
+    answer.
+
+    Returns:
+        strategy, seed, query_language (of the passage) and value, of each strategy's first run, where its answers
+        are kept (see `evaluation.parallel_answers`): they are recorded where ranks tables are.
     """
+    parts = []
     first = {run.strategy: run for run in reversed(runs)}
-    drawn = [run for run in ranked(runs, benchmark) if first[run.strategy] is run]
-    return {run.strategy: run.answers(benchmark) for run in drawn}
+    for run in (run for run in ranked(runs, benchmark) if first[run.strategy] is run):
+        vectors = run.answers(benchmark).astype(float)
+        middles = vectors.groupby(level="answer").transform("mean")
+        to_middle = pd.Series(np.linalg.norm(vectors - middles, axis=1), vectors.index)
+        between = pdist(middles.groupby(level="answer").first())
+        of_language = (to_middle.groupby(level="language").mean() / between.mean()).rename("value")
+        parts.append(of_language.rename_axis("query_language").reset_index().assign(**_named(run)))
+    columns = ["strategy", "seed", "query_language", "value"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:

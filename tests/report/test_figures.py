@@ -21,9 +21,14 @@ from hybridnb.study.settings import NOT_TRAINED
 LANGUAGES = ("de", "en", "sw")
 
 
-def bars(axes: Axes) -> list[list[float]]:
-    """Heights, a list a strategy."""
-    return [[bar.get_height() for bar in bars] for bars in axes.containers if hasattr(bars, "patches")]
+def points(axes: Axes, marker: str) -> list[list[float]]:
+    """(x, y) of the points with a marker."""
+    lines = [line for line in axes.get_lines() if line.get_marker() == marker]
+    return [[float(x), float(y)] for line in lines for x, y in zip(*line.get_data(), strict=True)]
+
+
+def heights(axes: Axes, marker: str) -> list[float]:
+    return [y for _, y in points(axes, marker)]
 
 
 def note(figure: Figure) -> str:
@@ -33,43 +38,76 @@ def note(figure: Figure) -> str:
     return axes.texts[0].get_text()
 
 
-def test_bars_are_the_means(scores: pd.DataFrame) -> None:
-    left, right = figures.strategies_by_task(scores, 2000).axes
+def test_dots_are_the_means_and_each_seed(scores: pd.DataFrame) -> None:
+    figure = figures.strategies_by_task(scores, 2000)
     mean = tables.by_strategy(scores)
-    assert bars(left) == [
-        pytest.approx(mean.loc[name, ["Mo mAP", "Cr mAP", "Mul mAP"]].tolist())
-        for name in ("X-X-mono", "X-Y")
-    ]
-    assert bars(right) == [[410], [110]]
-    assert [label.get_text() for label in left.get_xticklabels()] == list(tables.TASK_NAMES.values())
-    assert [text.get_text() for text in left.texts] == ["0.710", "0.310", "0.220", "0.700", "0.510", "0.310"]
-    assert [text.get_text() for text in right.texts] == ["410", "110"]
-    assert right.get_title() == "Language bias: lower is better"
-    assert right.get_ylabel() == "rank distance (of 2,000 candidates)"
-    seeds = [float(y) for dots in right.collections for _, y in np.asarray(dots.get_offsets())]
-    assert sorted(seeds) == [100, 120, 400, 420]
+    shapes = figures.markers(["X-X-mono", "X-Y"])
+    for axes, label in zip(figure.axes, ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"), strict=True):
+        for row, name in enumerate(("X-X-mono", "X-Y")):
+            assert points(axes, shapes[name]) == [[pytest.approx(mean.loc[name, label]), row]]
+    mono, bias = figure.axes[0], figure.axes[3]
+    assert [text.get_text() for text in mono.texts] == ["0.710", "0.700"]
+    assert [text.get_text() for text in bias.texts] == ["410", "110"]
+    assert sorted(x for x, _ in points(bias, "|")) == [100, 120, 400, 420]
+    assert [tick.get_text() for tick in mono.get_yticklabels()] == ["X-X-mono", "X-Y"]
+    assert (mono.get_title(), bias.get_title()) == ("monolingual mAP", "rank distance (of 2,000 candidates)")
+    assert (mono.get_xlabel(), bias.get_xlabel()) == (
+        "better \N{RIGHTWARDS ARROW}",
+        "\N{LEFTWARDS ARROW} better",
+    )
+    # no number lies on a seed's dot: they stand on two sides of the mean
+    figure.canvas.draw()
+    for axes in figure.axes:
+        low = [axes.transData.inverted().transform(text.get_window_extent())[0][1] for text in axes.texts]
+        assert all(edge < row for row, edge in enumerate(low))
+        assert all(y > round(y) for _, y in points(axes, "|"))
 
 
-def test_bars_of_the_tasks_there_are_and_no_dots_of_one_seed(scores: pd.DataFrame) -> None:
+def test_panels_of_the_tasks_there_are_and_no_dots_of_one_seed(scores: pd.DataFrame) -> None:
     one_seed = scores[scores["seed"] == 0]
-    (left,) = figures.strategies_by_task(one_seed.drop(columns=["rank distance", "Mo mAP"]), 2000).axes
-    assert [label.get_text() for label in left.get_xticklabels()] == ["cross-lingual", "multilingual"]
-    assert bars(left) == [pytest.approx([0.30, 0.20]), pytest.approx([0.50, 0.40])]
-    assert not left.collections
+    left, right = figures.strategies_by_task(one_seed.drop(columns=["rank distance", "Mo mAP"]), 2000).axes
+    assert [axes.get_title() for axes in (left, right)] == ["cross-lingual mAP", "multilingual mAP"]
+    assert not points(left, "|")
 
 
-def test_a_heatmap_a_strategy(runs: list[Run]) -> None:
+def test_strategies_differ_in_lightness_and_marker() -> None:
+    names = [NOT_TRAINED, "X-X-mono", "X-Y", "hybrid(0.5)"]
+    lightness = sorted(np.dot(colour, (0.299, 0.587, 0.114)) for colour in figures.palette(names).values())
+    assert np.diff(lightness).min() > 0.14
+    assert len(set(figures.markers(names).values())) == 4
+
+
+def test_every_figure_says_in_words_what_it_shows(
+    scores: pd.DataFrame, runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
+    shown = figures.save(figures.strategies_by_task(scores, 2000), "study", "strategies")
+    _, metadata = shown._repr_mimebundle_()
+    assert "rank distance: X-X-mono 410, X-Y 110" in metadata["image/png"]["alt"]
+    assert metadata["image/png"]["alt"] in (tmp_path / "study" / "strategies.svg").read_text(encoding="utf-8")
+    pairs = figures.pair_heatmaps(tables.language_pairs(runs, "toy")).get_label()
+    assert pairs == (
+        "mAP x 100, query language by candidate language, heat maps: X-X-mono from 21 to 71; "
+        "X-Y minus X-X-mono from -1 to +20."
+    )
+
+
+def test_heatmaps_are_the_first_strategy_and_differences_from_it(runs: list[Run]) -> None:
     pairs = tables.language_pairs(runs, "toy")
-    panels = [axes for axes in figures.pair_heatmaps(pairs).axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == ["X-X-mono", "X-Y"]
-    for axes, table in zip(panels, pairs.values(), strict=True):
-        assert np.asarray(axes.collections[0].get_array()).reshape(3, 3) == pytest.approx(
-            100 * table.to_numpy()
-        )
+    first, second = (axes for axes in figures.pair_heatmaps(pairs).axes if axes.get_title())
+    assert (first.get_title(), second.get_title()) == ("X-X-mono", "X-Y minus X-X-mono")
+    for axes, table in ((first, pairs["X-X-mono"]), (second, pairs["X-Y"] - pairs["X-X-mono"])):
+        drawn = np.asarray(axes.collections[0].get_array()).reshape(3, 3)
+        assert drawn == pytest.approx(100 * table.to_numpy())
         assert [label.get_text() for label in axes.get_xticklabels()] == list(LANGUAGES)
+    assert [text.get_text() for text in second.texts][1] == "+20"
     shares = {name: table / 2 for name, table in pairs.items()}
-    drawn = figures.language_shares(shares).axes[0].collections[0].get_array()
-    assert np.asarray(drawn).reshape(3, 3) == pytest.approx(50 * pairs["X-X-mono"].to_numpy())
+    figure = figures.language_shares(shares)
+    assert np.asarray(figure.axes[0].collections[0].get_array()).reshape(3, 3) == pytest.approx(
+        50 * pairs["X-X-mono"].to_numpy()
+    )
+    marked = [tick.get_text() for axes in figure.axes for tick in axes.get_yticklabels()]
+    assert "33 = equal" in marked
 
 
 def test_many_languages_have_every_label_and_no_numbers() -> None:
@@ -86,62 +124,59 @@ def test_many_languages_have_every_label_and_no_numbers() -> None:
 
 def test_unseen_languages_are_starred(runs: list[Run]) -> None:
     table = tables.by_language(runs, "toy", "Mul mAP")
-    axes = figures.language_bars(table, "mAP", "title", unseen=["sw"]).axes[0]
+    figure = figures.language_points(table, "mAP", "title", unseen=["sw"], mark=(0.1, "a mark"))
+    (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["de", "en", "sw*"]
-    assert axes.get_legend_handles_labels()[1] == ["X-X-mono", "X-Y"]
-    assert bars(axes) == [pytest.approx([0.22, 0.22, 0.12]), pytest.approx([0.31, 0.31, 0.21])]
-    assert "not trained on" in axes.get_xlabel()
-    plain = figures.language_bars(table, "mAP", "title").axes[0]
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["X-X-mono", "X-Y", "range of the seeds"]
+    shapes = figures.markers(["X-X-mono", "X-Y"])
+    assert heights(axes, shapes["X-X-mono"]) == pytest.approx([0.22, 0.22, 0.12])
+    assert heights(axes, shapes["X-Y"]) == pytest.approx([0.31, 0.31, 0.21])
+    assert "not trained on" in axes.get_xlabel() and axes.texts[0].get_text() == "a mark"
+    plain = figures.language_points(table, "mAP", "title").axes[0]
     assert plain.get_xlabel() == "query language"
 
 
 def test_curves_of_the_losses_there_are() -> None:
-    history = pd.DataFrame({"step": [1, 2], "loss": [2.0, 1.0], "validation_mono": [None, 1.5]})
+    history = pd.DataFrame({"step": [0, 1, 2], "loss": [None, 2.0, 1.0], "validation_mono": [3.0, None, 1.5]})
     both = pd.concat([history.assign(strategy=name, seed=0) for name in ("X-Y", "X-X-mono")])
-    figure = figures.validation_curves(both)
-    assert [axes.get_title() for axes in figure.axes] == [
+    left, right = figures.validation_curves(both, guess=4.0).axes
+    assert [axes.get_title() for axes in (left, right)] == [
         "training batches",
         "validation, monolingual batches",
     ]
-    assert figure.axes[0].get_lines()[0].get_ydata().tolist() == [2, 1]
+    assert left.get_lines()[0].get_ydata().tolist() == [2, 1]
+    marker = figures.markers(["X-Y"])["X-Y"]
+    assert heights(right, marker) == [3.0, 1.5]
+    # two points make no trend
+    assert {line.get_linestyle() for line in right.get_lines() if line.get_marker() == marker} == {"None"}
+    assert left.get_ylim() == right.get_ylim() and right.get_ylim()[0] == 0
+    longer = pd.concat([both, both.assign(step=both["step"] + 3)])
+    lines = figures.validation_curves(longer).axes[1].get_lines()
+    assert {line.get_linestyle() for line in lines if line.get_marker() == marker} == {"-"}
 
 
-def test_principal_plane_agrees_with_the_covariance() -> None:
-    matrix = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32) * [5, 3, 1, 1, 1]
-    plane, explained = figures.principal_plane(matrix.astype(np.float32))
-    variances = np.linalg.eigvalsh(np.cov(matrix.T))[::-1]
-    assert explained == pytest.approx(variances[:2] / variances.sum(), rel=1e-5)
-    assert plane.var(axis=0, ddof=1) == pytest.approx(variances[:2], rel=1e-5)
-    assert plane[:, 0] @ plane[:, 1] == pytest.approx(0, abs=1e-6)
-
-
-def test_a_projection_has_a_point_a_passage() -> None:
-    vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    index = pd.MultiIndex.from_product([range(3), ["de", "en"]], names=["answer", "language"])
-    figure = figures.projections({"X-Y": pd.DataFrame(vectors, index)})
-    points = figure.axes[0].collections[0].get_offsets()
-    assert np.asarray(points) == pytest.approx(figures.principal_plane(vectors)[0])
-
-
-def test_a_curve_has_a_line_a_strategy(runs: list[Run]) -> None:
+def test_a_curve_has_points_a_strategy_and_no_lines(runs: list[Run]) -> None:
     small = [Run(run.directory, run.strategy, run.seed, fraction=0.25) for run in runs]
     table = tables.by_fraction([*runs, *small], "toy")
     reference = tables.scores(runs, "toy").iloc[0]
     figure = figures.curves(table, "fraction", "title", reference)
     means = table.groupby(["strategy", "fraction"]).mean()
+    shapes = figures.markers(["X-X-mono", "X-Y"])
     for axes, column in zip(figure.axes, ("Mo mAP", "Cr mAP", "Mul mAP", "rank distance"), strict=True):
-        lines = [list(line.get_ydata()) for line in axes.get_lines()]
-        assert any(line == pytest.approx(means.loc["X-X-mono", column].tolist()) for line in lines if line)
-        assert axes.get_xscale() == "log"
+        for name, marker in shapes.items():
+            assert heights(axes, marker) == pytest.approx(means.loc[name, column].tolist())
+        assert {line.get_linestyle() for line in axes.get_lines()} == {"None"}
     by_alpha = figures.curves(tables.by_alpha(runs, "toy"), "alpha", "title", reference)
-    assert by_alpha.axes[2].get_lines()[0].get_ydata() == pytest.approx([0.31, 0.22])
+    assert heights(by_alpha.axes[2], "o") == pytest.approx([0.31, 0.22])
     assert [axes.get_title() for axes in by_alpha.axes] == [
-        "monolingual\n(no fine-tuning: 0.700)",
-        "cross-lingual\n(no fine-tuning: 0.300)",
-        "multilingual\n(no fine-tuning: 0.200)",
+        "monolingual mAP\n(no fine-tuning: 0.700)",
+        "cross-lingual mAP\n(no fine-tuning: 0.300)",
+        "multilingual mAP\n(no fine-tuning: 0.200)",
         "rank distance\n(no fine-tuning: 400)",
     ]
-    assert [axes.get_ylabel() for axes in by_alpha.axes] == ["mAP", "", "", ""]
+    arrows = ["better \N{RIGHTWARDS ARROW}"] * 3 + ["\N{LEFTWARDS ARROW} better"]
+    assert [axes.get_ylabel() for axes in by_alpha.axes] == arrows
     assert [tick.get_text() for tick in by_alpha.axes[0].get_xticklabels()] == ["0", "1"]
 
 
@@ -159,12 +194,13 @@ def test_differences_are_filled_where_they_are_significant() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["X-X", "X-X-mono", "X-Y"]
     ends = [list(line.get_xdata()) for line in axes.get_lines() if line.get_color() == figures.COLOURS[0]]
     assert [pair for pair in ends if len(pair) == 2] == [[0.001, 0.02], [-0.001, 0.02], [0.001, 0.02]]
+    assert axes.get_xlabel() == "better \N{RIGHTWARDS ARROW}"
 
 
 def test_many_panels_stand_in_rows_of_two() -> None:
     table = pd.DataFrame(np.eye(2), index=["de", "en"], columns=["de", "en"])
     panels = figures.pair_heatmaps({f"s{n}": table for n in range(5)}).axes[:5]
-    assert [panel.get_title() for panel in panels] == [f"s{n}" for n in range(5)]
+    assert [panel.get_title() for panel in panels] == ["s0", *(f"s{n} minus s0" for n in range(1, 5))]
     grid = [panel.get_subplotspec() for panel in panels]
     assert [(cell.rowspan.start, cell.colspan.start) for cell in grid] == [
         (0, 0), (0, 1), (1, 0), (1, 1), (2, 0),
@@ -187,8 +223,8 @@ def test_a_saved_figure_is_the_same_file_again(
     content = []
     for _ in range(2):
         figures.save(figures.strategies_by_task(scores, 2000), "study", "strategies")
-        content.append((tmp_path / "study" / "strategies.png").read_bytes())
-    assert content[0].startswith(b"\x89PNG")
+        content.append([path.read_bytes() for path in sorted((tmp_path / "study").iterdir())])
+    assert content[0][0].startswith(b"\x89PNG") and b"<svg" in content[0][1]
     assert content[0] == content[1]
     assert plt.get_fignums() == []
 
@@ -203,7 +239,7 @@ def test_a_strategy_keeps_its_colour() -> None:
 
 def test_what_cannot_be_drawn_is_said(scores: pd.DataFrame, runs: list[Run]) -> None:
     nowhere = tables.by_language(runs, "toy", "Mo nDCG@10")
-    assert note(figures.language_bars(nowhere, "mAP", "By language")) == (
+    assert note(figures.language_points(nowhere, "mAP", "By language")) == (
         "By language: mAP is not defined on this benchmark."
     )
     assert "no such pairs of languages" in note(figures.pair_heatmaps({}))
@@ -215,11 +251,6 @@ def test_what_cannot_be_drawn_is_said(scores: pd.DataFrame, runs: list[Run]) -> 
     assert "nothing was trained" in note(figures.validation_curves(pd.DataFrame({"step": []})))
     compared = pd.DataFrame({"against": [NOT_TRAINED], "measure": ["Mo mAP"]})
     assert note(figures.differences(compared, "toy")) == "toy: there are no others."
-    one = pd.DataFrame(
-        np.eye(2), pd.MultiIndex.from_product([[0], ["de", "en"]], names=["answer", "language"])
-    )
-    assert "too few answers" in note(figures.projections({"X-Y": one}))
-    assert "too few answers" in note(figures.projections({}))
 
 
 @pytest.mark.parametrize("tasks", [["monolingual"], ["crosslingual", "multilingual"], ["multilingual"]])
@@ -229,16 +260,18 @@ def test_a_study_of_any_tasks_and_one_seed_has_all_figures(
 ) -> None:
     drawn = [draw_run(name, spread=20 + n, tasks=tasks) for n, name in enumerate(strategies)]
     scores = tables.scores(drawn, "toy")
-    bias = figures.strategies_by_task(scores, 3000).axes[1:]
-    assert len(bias) == ("multilingual" in tasks)
+    panels = [axes.get_title() for axes in figures.strategies_by_task(scores, 3000).axes]
+    assert panels[: len(tasks)] == [f"{tables.TASK_NAMES[task]} mAP" for task in tasks]
+    assert len(panels) == len(tasks) + ("multilingual" in tasks)
     pairs = figures.pair_heatmaps(tables.language_pairs(drawn, "toy"))
     titles = [axes.get_title() for axes in pairs.axes if axes.get_title()]
-    assert titles == ([] if tasks == ["multilingual"] else strategies)
+    others = [f"{name} minus {strategies[0]}" for name in strategies[1:]]
+    assert titles == ([] if tasks == ["multilingual"] else [strategies[0], *others])
     for label in ("Mul mAP", "rank distance"):
-        (axes,) = figures.language_bars(tables.by_language(drawn, "toy", label), label, "title").axes
-        assert len(bars(axes)) == (len(strategies) if "multilingual" in tasks else 0)
+        (axes,) = figures.language_points(tables.by_language(drawn, "toy", label), label, "title").axes
+        assert len(axes.containers) == (len(strategies) if "multilingual" in tasks else 0)
     reference = tables.by_strategy(scores).iloc[0]
     alpha = figures.curves(tables.by_alpha(drawn, "toy"), "alpha", "title", reference)
     assert len(alpha.axes) == len([label for label in tables.MAIN if label in scores])
-    panels = figures.projections(tables.answers(drawn, "toy")).axes
-    assert [axes.get_title() for axes in panels] == strategies
+    (axes,) = figures.language_points(tables.apart(drawn, "toy"), "distance", "title", of="passage").axes
+    assert len(axes.containers) == len(strategies) and axes.get_xlabel() == "passage language"

@@ -67,7 +67,10 @@ def test_unseen_languages_are_read_off_the_most_sentences(tried: pd.DataFrame) -
 
 def test_a_curve_is_drawn_by_sentences(tried: pd.DataFrame) -> None:
     figure = systems.by_count(tried, {"Mul mAP": 0.1, "rank distance": 40}, "Toy")
-    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == ["Mul mAP", "rank distance"]
+    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == [
+        "Mul mAP, higher is better",
+        "rank distance, lower is better",
+    ]
     (line,) = (line for line in figure.axes[0].get_lines() if len(line.get_xdata()))
     assert list(line.get_xdata()) == [100, 300] and list(line.get_ydata()) == [0.2, 0.4]
 

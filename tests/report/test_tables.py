@@ -332,11 +332,15 @@ def test_first_languages_are_means_over_seeds(draw_run: Callable[..., Run]) -> N
     assert table.loc["X-Y"].tolist() == pytest.approx([1 / 3, 1, np.log2(3), np.log2(3)])
 
 
-def test_the_first_run_of_a_strategy_gives_the_answers(draw_run: Callable[..., Run]) -> None:
+def test_how_far_translations_are_apart_is_of_the_first_run(draw_run: Callable[..., Run]) -> None:
     drawn = [draw_run("X-Y", seed, spread=20) for seed in (0, 1)]
-    answers = tables.answers(drawn, "toy")
-    assert list(answers) == ["X-Y"]
-    assert answers["X-Y"].equals(drawn[0].answers("toy"))
+    table = tables.apart(drawn, "toy").set_index("query_language")
+    assert set(table["seed"]) == {0} and table.index.tolist() == ["de", "en", "sw"]
+    vectors = drawn[0].answers("toy").to_numpy().reshape(3, 3, -1)  # answer, language
+    middles = vectors.mean(axis=1)
+    between = np.mean([np.linalg.norm(middles[a] - middles[b]) for a, b in ((0, 1), (0, 2), (1, 2))])
+    own = np.linalg.norm(vectors - middles[:, None], axis=2).mean(axis=0) / between
+    assert table["value"].tolist() == pytest.approx(own.tolist(), rel=1e-5)
 
 
 def test_what_needs_ranks_is_of_the_seeds_that_have_them(draw_run: Callable[..., Run]) -> None:
@@ -348,14 +352,14 @@ def test_what_needs_ranks_is_of_the_seeds_that_have_them(draw_run: Callable[...,
         (run.directory / "ranks" / "toy.parquet").unlink()
     for table in (tables.bias_table, tables.places):
         pd.testing.assert_frame_equal(table(drawn, "toy"), table(whole, "toy"))
-    assert tables.answers(drawn, "toy").keys() == {"X-Y", "X-X-mono"}
+    assert set(tables.apart(drawn, "toy")["strategy"]) == {"X-Y", "X-X-mono"}
     assert tables.ranked_seeds(drawn, "toy") == (
         "What follows is of ranks tables, which are recorded of 1 of 2 seeds on toy."
     )
     none = [drawn[1], drawn[3]]
     bias, places = tables.bias_table(none, "toy"), tables.places(none, "toy")
     assert bias.empty and {"seed", "rank distance", "Kendall's W"} <= set(bias) and places.empty
-    assert tables.where_mrr_misleads(places, bias) == [] and tables.answers(none, "toy") == {}
+    assert tables.where_mrr_misleads(places, bias) == [] and tables.apart(none, "toy").empty
     assert "0 of 1 seeds" in tables.ranked_seeds(none, "toy")
 
 
@@ -400,4 +404,4 @@ def test_what_is_not_the_runs_own_is_refused_in_a_line(draw_run: Callable[..., R
         tables.top_languages([run], "toy")
     (run.directory / "ranks" / "toy.answers.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"toy\.answers\.parquet is missing: .* evaluate it again$"):
-        tables.answers([run], "toy")
+        tables.apart([run], "toy")
