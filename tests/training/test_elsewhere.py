@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -110,6 +111,12 @@ def test_a_piece_of_a_column_is_in_memory_once(monkeypatch: pytest.MonkeyPatch) 
         chunks = pairs.data.column(name).chunks
         assert len(chunks) == len(pairs) // 2
         assert len({chunk.buffers()[1].address + 4 * chunk.offset for chunk in chunks}) == different
+
+
+def test_workers_that_share_no_memory_get_a_copy() -> None:
+    pairs = pickle.loads(pickle.dumps(PairDataset(TOY)))
+    (batch,) = expected(TOY, "hybrid(0.5)", 4, [0])
+    assert texts(pairs, next(iter(StrategyBatches(pairs, 4, strategy="hybrid(0.5)")))) == batch
 
 
 @given(
