@@ -350,6 +350,74 @@ def debias(
         print(f"\ndebiased encoder: {out}, for SentenceTransformer(...).encode_query and .encode_document")
 
 
+@app.command(cls=Strict)
+def export(
+    run: Annotated[
+        str, typer.Argument(help="a run's directory, or its study and name, such as quick/hybrid-0.5-seed0")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="gets the encoder, its model card and its maps")],
+    debias: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="with this debiasing of the run, or a directory of `debias`"),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="also its transformer as ONNX, to DIR/onnx")] = False,
+) -> None:
+    """Write a run's encoder for others: what SentenceTransformer loads, with a model card ready for the hub."""
+    from hybridnb.report.export import export
+    from hybridnb.study.named import named_run
+
+    export(named_run(run), out, debias=debias, onnx=onnx)
+    print(
+        f"encoder: {out}, for SentenceTransformer(...).encode_query and .encode_document; card: {out / 'README.md'}"
+    )
+
+
+@app.command(cls=Strict)
+def search(
+    model: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL_OR_RUN...", help="as `evaluate` takes a model, or a run, such as quick/X-Y-seed0"
+        ),
+    ],
+    benchmark: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="search its candidates: a name (see `describe`) or path"),
+    ] = None,
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="search these: JSONL, CSV or Parquet with text and language, or a line each"
+        ),
+    ] = None,
+    query: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="in any language; repeatable; else from the standard input, a line each"
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="so many hits")] = 10,
+    data: Data = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Search the merged pool of all languages, the systems side by side; what answers a benchmark's query is marked."""
+    from hybridnb import corpora
+    from hybridnb.corpora.candidates import read_candidates
+    from hybridnb.places import cache_directory
+
+    if (benchmark is None) == (candidates is None):
+        raise ValueError("give one of --benchmark NAME and --candidates FILE")
+    if benchmark is None:
+        pool = read_candidates(str(candidates), skip_bad=skip_bad)
+    else:
+        pool = corpora.load_benchmark(benchmark, directory=data, skip_bad=skip_bad)
+    from hybridnb.report import hits
+
+    systems = hits.systems(model, pool, cache_directory() / "embeddings")
+    for text in query or hits.typed():
+        hits.show(hits.find(systems, pool, text, top), pool, text)
+
+
 def _check_system(
     model: str | None,
     vectors: Path | None,

@@ -233,7 +233,20 @@ def test_a_command_that_is_not_whole_or_says_a_thing_twice_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "train", "record", "evaluate", "debias", "compare", "describe", "fetch"]
+    "command",
+    [
+        "run",
+        "train",
+        "record",
+        "evaluate",
+        "debias",
+        "compare",
+        "describe",
+        "fetch",
+        "export",
+        "search",
+        "tune",
+    ],
 )
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -28,6 +28,7 @@ class DataSet(Generic[Data]):
         source: Its files and their public home; None where it is made here.
         made_of: Of one made here, what its content depends on, as anything JSON can hold.
         sentences_of: Of a benchmark, the sets of parallel sentences that it is made of.
+        licence: Of the data, by its SPDX name where it has one.
     """
 
     about: str
@@ -35,6 +36,7 @@ class DataSet(Generic[Data]):
     source: Source | None
     made_of: Callable[[], Any] | None = None
     sentences_of: tuple[str, ...] = ()
+    licence: str = "not stated"
 
     def __post_init__(self) -> None:
         if (self.source is None) == (self.made_of is None):

@@ -18,11 +18,14 @@ class Known:
     Args:
         content: What it is made of besides its settings, as JSON: it goes into the fingerprint of every run that
             starts from it. Loads no torch.
+        base, licence: Of pretrained weights: what the hub calls them, and their licence.
         directory: Makes the model directory where it is not there yet.
         build: (settings, training texts, seed) -> the `DualEncoder`, for one that has no directory.
     """
 
     content: Any
+    base: str | None = None
+    licence: str | None = None
     directory: Callable[[], Path] | None = None
     build: Callable[[EncoderSettings, Iterable[str], int], Any] | None = None
 

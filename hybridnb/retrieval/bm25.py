@@ -153,19 +153,25 @@ def _scored(
     asked.append(np.arange(len(queries)))
     with progress(sum(map(len, asked)), "BM25", "queries") as bar:
         for (code, first, size), of_pool in zip(pools, asked, strict=True):
-            index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-            index.index(candidates[first : first + size], show_progress=False)
+            index = index_of(candidates[first : first + size])
 
             def scored(index: bm25s.BM25 = index, of_pool: NDArray[np.int64] = of_pool) -> Iterator[Any]:
                 for query in of_pool:
-                    yield _scores(index, queries[query])
+                    yield scores_of(index, queries[query])
                     bar.update()
 
             yield code, first, of_pool, scored()
 
 
-def _scores(index: bm25s.BM25, query: Sequence[str]) -> NDArray[np.float32]:
-    """[candidates]: 0 where no term is shared, positive elsewhere."""
+def index_of(candidates: Sequence[Sequence[str]]) -> bm25s.BM25:
+    """The index of a pool, of the `terms` of its candidates."""
+    index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+    index.index(candidates, show_progress=False)
+    return index
+
+
+def scores_of(index: bm25s.BM25, query: Sequence[str]) -> NDArray[np.float32]:
+    """[candidates] of the `terms` of a query: 0 where none is shared, positive elsewhere."""
     known = [index.vocab_dict[term] for term in query if term in index.vocab_dict]
     if not known:
         return np.zeros(index.scores["num_docs"], dtype=np.float32)

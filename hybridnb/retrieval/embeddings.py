@@ -63,6 +63,15 @@ def encode_benchmark(
     return parts.encode(queries, "query"), parts.encode(benchmark.candidates, "passage")
 
 
+def encode_candidates(
+    encoder: DualEncoder | ForeignEncoder, benchmark: Benchmark, *, cache: Path | None
+) -> Vectors:
+    """The vectors of a benchmark's candidates alone; arguments and cache as of `encode_benchmark`."""
+    if isinstance(encoder, DualEncoder):
+        to_accelerator(encoder)
+    return _Parts(encoder, cache).encode(benchmark.candidates, "passage")
+
+
 def encode_sentences(
     encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides], *, cache: Path | None
 ) -> SentenceVectors:

@@ -72,5 +72,6 @@ BENCHMARKS.register(
         load_benchmark,
         SOURCE,
         sentences_of=("flores",),
+        licence="CC-BY-SA-4.0",
     ),
 )

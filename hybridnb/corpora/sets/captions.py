@@ -66,4 +66,9 @@ def load_benchmark(name: str, directory: str | Path | None = None, *, skip_bad: 
 
 
 for _name, _about in ABOUT.items():
-    BENCHMARKS.register(_name, DataSet(_about, partial(load_benchmark, _name), SOURCES[_name]))
+    BENCHMARKS.register(
+        _name,
+        DataSet(
+            _about, partial(load_benchmark, _name), SOURCES[_name], licence="for research (Flickr30k, COCO)"
+        ),
+    )

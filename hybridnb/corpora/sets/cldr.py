@@ -30,8 +30,14 @@ def _benchmark(directory: Path | None) -> Benchmark:
 
 
 ABOUT = "questions over Unicode CLDR facts in 11 languages, made by Babel; nothing is downloaded"
-TRAINING.register("cldr", DataSet(ABOUT, _train, None, made_of))
-VALIDATION.register("cldr", DataSet("the held-out facts of cldr", _validation, None, made_of))
+LICENCE = "Unicode-3.0"
+TRAINING.register("cldr", DataSet(ABOUT, _train, None, made_of, licence=LICENCE))
+VALIDATION.register(
+    "cldr", DataSet("the held-out facts of cldr", _validation, None, made_of, licence=LICENCE)
+)
 BENCHMARKS.register(
-    "cldr", DataSet("the test facts of cldr: 11 languages, fully parallel", _benchmark, None, made_of)
+    "cldr",
+    DataSet(
+        "the test facts of cldr: 11 languages, fully parallel", _benchmark, None, made_of, licence=LICENCE
+    ),
 )

@@ -40,5 +40,10 @@ def load_sentences(directory: str | Path | None = None, *, skip_bad: bool = Fals
 
 SENTENCES.register(
     "flores",
-    DataSet("FLORES-101: 2,009 sentences of encyclopedias and news in 59 languages", load_sentences, SOURCE),
+    DataSet(
+        "FLORES-101: 2,009 sentences of encyclopedias and news in 59 languages",
+        load_sentences,
+        SOURCE,
+        licence="CC-BY-SA-4.0",
+    ),
 )

@@ -38,5 +38,11 @@ def load(
 
 for _registry in (TRAINING, VALIDATION):
     _registry.register(
-        "humandocs", DataSet("human-translated documentation, English in every item", load, SOURCE)
+        "humandocs",
+        DataSet(
+            "human-translated documentation, English in every item",
+            load,
+            SOURCE,
+            licence="CC-BY-4.0 and CC-BY-SA-4.0, by source",
+        ),
     )

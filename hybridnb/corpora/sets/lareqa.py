@@ -156,5 +156,8 @@ ABOUT = {
     "xquad-r": "LAReQA's XQuAD-R (arXiv 2004.05484): 11 languages, fully parallel, 13,014 candidates",
     "mlqa-r": "LAReQA's MLQA-R: 7 languages, 2 to 4 parallel answers a question, 20,534 candidates",
 }
+LICENCES = {"xquad-r": "CC-BY-SA-4.0", "mlqa-r": "CC-BY-NC-4.0"}
 for _name, _about in ABOUT.items():
-    BENCHMARKS.register(_name, DataSet(_about, partial(load_benchmark, _name), SOURCES[_name]))
+    BENCHMARKS.register(
+        _name, DataSet(_about, partial(load_benchmark, _name), SOURCES[_name], licence=LICENCES[_name])
+    )

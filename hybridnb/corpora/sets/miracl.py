@@ -133,5 +133,6 @@ for _language in _published():
             f"MIRACL dev in {_language}, monolingual, over its whole Wikipedia",
             functools.partial(load_benchmark, _language),
             source(_language),
+            licence="Apache-2.0, text CC-BY-SA",
         ),
     )

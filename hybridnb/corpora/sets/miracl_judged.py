@@ -81,7 +81,9 @@ def load_benchmark(
 
 def _register(name: str, about: str, *languages: str) -> None:
     load = partial(load_benchmark, name, languages)
-    BENCHMARKS.register(name, DataSet(about, load, source(name, *languages)))
+    BENCHMARKS.register(
+        name, DataSet(about, load, source(name, *languages), licence="Apache-2.0, text CC-BY-SA")
+    )
 
 
 _register(

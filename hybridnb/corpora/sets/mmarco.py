@@ -266,5 +266,6 @@ TRAINING.register(
         "MS MARCO machine-translated (arXiv 2108.13897): 39.8 million triples; 7 languages, to 14",
         load,
         source(),
+        licence="Apache-2.0, of MS MARCO's data for research that is not commercial",
     ),
 )

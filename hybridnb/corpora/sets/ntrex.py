@@ -125,8 +125,12 @@ BENCHMARKS.register(
         load_benchmark,
         SOURCE,
         sentences_of=("ntrex",),
+        licence="CC-BY-SA-4.0",
     ),
 )
 SENTENCES.register(
-    "ntrex", DataSet("NTREX-128: 1,997 news sentences in 11 languages", load_sentences, SOURCE)
+    "ntrex",
+    DataSet(
+        "NTREX-128: 1,997 news sentences in 11 languages", load_sentences, SOURCE, licence="CC-BY-SA-4.0"
+    ),
 )

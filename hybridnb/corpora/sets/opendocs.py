@@ -32,5 +32,10 @@ def load(
 
 TRAINING.register(
     "opendocs",
-    DataSet("technical documentation in 11 languages, partly machine-translated (JSONL)", load, SOURCE),
+    DataSet(
+        "technical documentation in 11 languages, partly machine-translated (JSONL)",
+        load,
+        SOURCE,
+        licence="several, by source: MIT, CC-BY, CC-BY-SA, GPL, MPL",
+    ),
 )

@@ -99,6 +99,9 @@ def _rows(path: Path, bad: BadRows) -> Iterator[tuple[int | None, str, str, dict
 VALIDATION.register(
     "squadshifts",
     DataSet(
-        "SQuADShifts new_wiki (arXiv 2004.14444): 7,938 English questions and their paragraphs", load, SOURCE
+        "SQuADShifts new_wiki (arXiv 2004.14444): 7,938 English questions and their paragraphs",
+        load,
+        SOURCE,
+        licence="CC-BY-4.0",
     ),
 )

@@ -96,6 +96,9 @@ def _unzipped(archive: Path) -> Path:
 BENCHMARKS.register(
     "xm3600",
     DataSet(
-        "Crossmodal-3600: captions of an image in 36 languages retrieve each other", load_benchmark, SOURCE
+        "Crossmodal-3600: captions of an image in 36 languages retrieve each other",
+        load_benchmark,
+        SOURCE,
+        licence="CC-BY-4.0",
     ),
 )

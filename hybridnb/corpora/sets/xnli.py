@@ -35,4 +35,7 @@ def load_sentences(directory: str | Path | None = None, *, skip_bad: bool = Fals
     return read_sentences(path, "xnli", skip_bad=skip_bad)
 
 
-SENTENCES.register("xnli", DataSet("XNLI: 10,000 short sentences in 11 languages", load_sentences, SOURCE))
+SENTENCES.register(
+    "xnli",
+    DataSet("XNLI: 10,000 short sentences in 11 languages", load_sentences, SOURCE, licence="CC-BY-NC-4.0"),
+)

