@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
 from toy import static_model
 
 from hybridnb.training.strategies import STRATEGIES
@@ -33,6 +35,10 @@ def test_the_python_of_the_readme(block: str, tmp_path: Path, monkeypatch: pytes
     if "batches" in names:
         assert len(names["queries"]) == len(names["documents"]) == 64
         assert all(isinstance(text, str) for text in names["queries"])
+    if "HybridTrainer" in names:
+        args = transformers.TrainingArguments(str(tmp_path), per_device_train_batch_size=4, use_cpu=True)
+        trainer = names["HybridTrainer"](torch.nn.Linear(1, 1), args, list, names["pairs"])
+        assert [set(row) for row in next(iter(trainer.get_train_dataloader()))] == [{"query", "document"}] * 4
     if "two_languages" in names:
         query, passage = ({pair[side] for pair in names["batch"]} for side in (1, 2))
         assert len(query) == len(passage) == 1 and query != passage
