@@ -70,14 +70,17 @@ def check_questions(table: pd.DataFrame) -> None:
     labels = [label for label in MAIN if label in table]
     if list(table) != ["scope", "query_id", *labels] or not labels:
         raise ValueError("its columns are not scope, query_id and labels of measures")
-    if not set(table["scope"]) <= {ALL, UNSEEN} or ALL not in set(table["scope"]):
+    scopes = set(table["scope"].unique())
+    if not scopes <= {ALL, UNSEEN} or ALL not in scopes:
         raise ValueError("a scope is unknown, or that of all is missing")
     if table["query_id"].isna().any() or table.duplicated(["scope", "query_id"]).any():
         raise ValueError("a question has no id, or is there twice")
-    for scope, rows in table.groupby("scope"):
-        known = rows[labels].dropna(axis="columns", how="all")
-        if not all(kind == np.float32 for kind in known.dtypes) or not np.isfinite(known).all(axis=None):
-            raise ValueError(f"a value of {scope} is not of finite float32")
+    if set(table.dtypes[labels]) != {np.dtype(np.float32)}:
+        raise ValueError("a value is not of float32")
+    for scope in scopes:
+        rows = table.loc[table["scope"] == scope, labels].to_numpy()
+        if not np.isfinite(rows[:, ~np.isnan(rows).all(axis=0)]).all():
+            raise ValueError(f"a value of {scope} is not finite")
 
 
 def of_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
@@ -85,6 +88,6 @@ def of_scope(table: pd.DataFrame, scope: str) -> pd.DataFrame:
     rows = table[table["scope"] == scope]
     if not len(rows):
         return pd.DataFrame()
-    return (
-        rows.set_index("query_id").drop(columns="scope").dropna(axis="columns", how="all").astype(np.float64)
-    )
+    values = rows.iloc[:, 2:].to_numpy(np.float64)
+    known = ~np.isnan(values[0])
+    return pd.DataFrame(values[:, known], pd.Index(rows["query_id"]), rows.columns[2:][known])
