@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -52,7 +52,7 @@ class DebiasingSettings(Settings):
         sentences: sets of parallel sentences, by name or path, or "training".
         languages: that they are fitted on; empty means all that the sets have in common.
         limit: at most so many sentences of each set, evenly spaced; left out, all.
-        runs: "baseline": only the encoder without fine-tuning is debiased; else all main runs are.
+        of_trained: those of the methods that are also put on main runs; left out, all of them.
         curve: what is also tried with one run.
     """
 
@@ -60,11 +60,13 @@ class DebiasingSettings(Settings):
     sentences: Annotated[tuple[str, ...], AfterValidator(_sets)] = ()
     languages: tuple[Annotated[str, AfterValidator(canonical)], ...] = ()
     limit: int | None = Field(None, ge=2)
-    runs: Literal["all", "baseline"] = "all"
+    of_trained: Annotated[tuple[str, ...], AfterValidator(_methods)] | None = None
     curve: CurveSettings = CurveSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.methods and not self.sentences:
             raise ValueError("debiasing.sentences is empty; name what the methods are to be fitted to")
+        if more := sorted(set(self.of_trained or ()) - set(self.methods)):
+            raise ValueError(f"debiasing.of_trained names {more[0]}, which is none of debiasing.methods")
         return self

@@ -32,13 +32,13 @@ def sweep_runs(study: Study, benchmark: str) -> list[Run]:
 
 
 def methods_by_run(study: Study) -> dict[Run, tuple[str, ...]]:
-    """The debiasings that are put on runs' vectors: on all main runs or on the baseline alone; of sweeps, on none."""
+    """The debiasings that are put on the vectors of the baseline, and of other main runs; of sweeps, on none."""
     settings = study.debiasing
-    return {
-        run: settings.methods
-        for run in (study_runs(study) if settings.methods else ())
-        if settings.runs == "all" or run.strategy == NOT_TRAINED
+    of_trained = settings.methods if settings.of_trained is None else settings.of_trained
+    methods = {
+        run: settings.methods if run.strategy == NOT_TRAINED else of_trained for run in study_runs(study)
     }
+    return {run: of_run for run, of_run in methods.items() if of_run}
 
 
 def curve_runs(study: Study) -> list[tuple[Run, str]]:

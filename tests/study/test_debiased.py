@@ -373,6 +373,10 @@ def test_sentences_that_cannot_be_read_cost_no_training(study: Study, tmp_path: 
     [
         ({"methods": ["one-mop"]}, "no debiasing method is named 'one-mop'. Did you mean 'one-map'"),
         ({"methods": ["means"]}, "debiasing.sentences is empty"),
+        (
+            {"methods": ["means"], "sentences": ["ntrex"], "of_trained": ["lir"]},
+            "of_trained names lir, which is none",
+        ),
         ({"methods": ["means"], "sentences": ["flore"]}, "is named 'flore'. Did you mean 'flores'"),
         (
             {"methods": ["means"], "sentences": ["flores"], "limit": 1},

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from toy import write_run_json, write_study
 
+from hybridnb.debiasing.settings import DebiasingSettings
 from hybridnb.files import write_json
 from hybridnb.study import plan
 from hybridnb.study.identity import identity
@@ -151,6 +152,16 @@ def test_the_baseline_is_one_run(study: Study) -> None:
     runs = plan.study_runs(changed(study, baseline=True, seeds=(4, 5)))
     assert [(r.strategy, r.seed) for r in runs[:2]] == [(NOT_TRAINED, 0), ("X-X-mono", 4)]
     assert len(runs) == 5
+
+
+def test_trained_runs_have_all_debiasings_or_some_or_none(study: Study) -> None:
+    two = changed(study, baseline=True, strategies=("X-Y",), sweeps=(Sweep(strategies=("X-X",)),))
+    both = ("means", "lir")
+    for of_trained, wanted in ((None, both), (("lir",), ("lir",)), ((), None)):
+        settings = DebiasingSettings(methods=both, sentences=("ntrex",), of_trained=of_trained)
+        found = {r.label: m for r, m in plan.methods_by_run(changed(two, debiasing=settings)).items()}
+        assert found == {NOT_TRAINED: both, **({"X-Y seed 0": wanted} if wanted else {})}
+    assert plan.methods_by_run(two) == {}
 
 
 def test_a_sweep_of_a_study_has_its_name(study: Study) -> None:
