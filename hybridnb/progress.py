@@ -23,19 +23,25 @@ def progress(total: int | None, title: str, unit: str, *, start: int = 0, show: 
     if sys.stderr.isatty():
         pace: dict[str, Any] = {"mininterval": 0.5}
     else:
-        pace = {"mininterval": EVERY, "delay": FIRST, "leave": False, "file": _Lines(), "bar_format": LINE}
+        pace = {"mininterval": FIRST, "delay": FIRST, "leave": False, "file": _Lines(), "bar_format": LINE}
     scaled = unit == "B"
     bar: tqdm[Any] = tqdm(
         total=total, initial=start, desc=title, unit=unit if scaled else f" {unit}", unit_scale=scaled,
         disable=not show, **pace,
     )  # fmt: skip
+    if isinstance(lines := pace.get("file"), _Lines):
+        lines.bar = bar
     return bar
 
 
 class _Lines(io.TextIOBase):
     """What tqdm would redraw in place, each time as a line of its own."""
 
+    bar: tqdm[Any] | None = None
+
     def write(self, text: str) -> int:
         if line := text.strip():
             print(line, file=sys.stderr, flush=True)
+            if self.bar is not None:
+                self.bar.mininterval = EVERY
         return len(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from hybridnb import progress
@@ -18,6 +20,19 @@ def test_a_log_gets_whole_lines_that_tell_how_far_it_is(
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines[-2:]] == ["counting: 2/3 texts", "counting: 3/3 texts"]
     assert all(line.startswith("counting: ") and "\r" not in line for line in lines)
+
+
+def test_the_first_line_of_a_log_comes_sooner_than_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "FIRST", 0.01)
+    monkeypatch.setattr(progress, "EVERY", 60)
+    with progress.progress(3, "counting", "texts") as bar:
+        for _ in range(3):
+            time.sleep(0.02)
+            bar.update()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("counting: 1/3 texts")
 
 
 @pytest.mark.parametrize("show", [True, False])

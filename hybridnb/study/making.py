@@ -129,6 +129,7 @@ def _ranking(
 
     def rank(run: Run) -> None:
         for name in to_rank[run]:
+            print(f"{run.label}: ranking {loaded[name].name}", flush=True)
             evaluate_run(
                 run,
                 loaded[name],
@@ -283,6 +284,8 @@ def _make(
     languages: tuple[str, ...] = ()
     trained = _untrained()
     if run.strategy != NOT_TRAINED:
+        if processes.is_main_process:
+            print(f"{run.label}: fine-tuning", flush=True)
         trained, languages = _train(study, run, encoder, corpus, held_out)
     processes.wait_for_everyone()
     if processes.is_main_process:
