@@ -92,6 +92,6 @@ def system_of(name: str) -> str:
     study = name.partition("/")[0]
     is_run = (Path(name).expanduser() / "run.json").is_file()
     of_study = "/" in name and not Path(name).exists() and study not in ("", ".", "..", "~")
-    if is_run or (of_study and any(any(place.glob(f"{study}/*/run.json")) for place in (RUNS, RESULTS))):
+    if is_run or (of_study and any(any(place.glob(f"{study}/*/run.json")) for place in _places())):
         return str(encoder_of(named_run(name)))
     return name
