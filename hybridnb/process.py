@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,11 +26,6 @@ def prepare() -> None:
     # threads that spin while they wait make a busy two-core machine six times slower (60 training steps beside
     # three other jobs: 16 s against more than 90 s)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # tqdm.auto, which others import, wants widgets in a notebook; the progress shown here is plain text
-    ignored = "ignore:IProgress not found"
-    if ignored not in (given := os.environ.get("PYTHONWARNINGS", "")):
-        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [given, ignored]))
-        warnings.filterwarnings("ignore", message="IProgress not found")
     os.environ.setdefault("PYTHONUTF8", "1")  # of kernels
     for stream in (sys.stdout, sys.stderr):
         # texts in eleven scripts are shown, whatever the locale; a path that is not UTF-8 does not stop anything

@@ -30,21 +30,6 @@ def test_threads_wait_without_spinning_unless_told_otherwise() -> None:
     assert python(show, OMP_WAIT_POLICY="ACTIVE") == "ACTIVE"
 
 
-def test_the_warning_about_widgets_is_ignored_here_and_in_what_is_started() -> None:
-    warn = "warnings.warn('IProgress not found. Please update'); warnings.warn('other')"
-    code = f"""
-import os, subprocess, sys, warnings
-prepare()
-{warn}
-sys.stderr.flush()
-print(os.environ['PYTHONWARNINGS'])
-done = subprocess.run([sys.executable, '-c', "import warnings; {warn}"], capture_output=True, text=True)
-print('IProgress' in done.stderr, 'other' in done.stderr)
-"""
-    assert python(code).splitlines() == ["ignore:IProgress not found", "False True"]
-    assert python(code, PYTHONWARNINGS="once").splitlines()[0] == "once,ignore:IProgress not found"
-
-
 def test_texts_of_any_script_are_printed_whatever_the_locale() -> None:
     where = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert python("print('\\u0e44\\u0e17\\u0e22 \\udcff')", **where) == "ไทย \\udcff"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
-from rich import box
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,8 @@ from rich.text import Text
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.retrieval.search import Hit, System, asked, dense, lexical, search
 from hybridnb.study.named import system_of
+from hybridnb.study.plan import study_runs
+from hybridnb.study.settings import NOT_TRAINED, Study
 
 COLOURS = "cyan", "magenta", "yellow", "blue", "green", "red"
 """Of languages, which are written besides; with more languages than these they come again, underlined."""
@@ -45,6 +48,71 @@ def systems(names: Sequence[str], benchmark: Benchmark, cache: Path | None) -> d
         name: dense(encoder, benchmark, cache) if encoder else lexical(benchmark)
         for name, encoder in encoders.items()
     }
+
+
+def systems_of(study: Study, benchmark: Benchmark, cache: Path | None) -> dict[str, System]:
+    """BM25, and the first seed's runs of a study as far as their encoders are here; what to do for others is printed.
+
+    Args:
+        study: Whose runs.
+        benchmark, cache: As of `systems`.
+    """
+    runs = [run for run in study_runs(study) if run.seed == study.seeds[0] or run.strategy == NOT_TRAINED]
+    there = {run.label: str(run.encoder_directory) for run in runs if run.encoder_directory.is_dir()}
+    if missing := [run.label for run in runs if run.label not in there]:
+        print(
+            f"No encoder here of {', '.join(missing)}: `hybridnb train {study.name}` trains what is not recorded, as "
+            "`make study` does of the default study; of a recorded one `--set name=mine` trains another, which is "
+            "../runs/mine/study.json here. BM25 needs none."
+        )
+    ready = systems([*there.values(), "bm25"], benchmark, cache)
+    return dict(zip([*there, "bm25"], ready.values(), strict=True))
+
+
+def examples(benchmark: Benchmark, count: int = 6) -> list[str]:
+    """Some queries of a benchmark, each in the next of its languages.
+
+    Example:
+        >>> from hybridnb.corpora import load_benchmark
+        >>> len(examples(load_benchmark("cldr"), 3))
+        3
+    """
+    languages = sorted(benchmark.queries)
+    chosen = []
+    for number in range(count if languages else 0):
+        texts = benchmark.queries[languages[number * len(languages) // count % len(languages)]].texts
+        chosen.append(texts[number * len(texts) // count])
+    return chosen
+
+
+def query_box(systems: Mapping[str, System], benchmark: Benchmark, query: str) -> Any:
+    """A field to type queries into, above what each system finds: for notebooks (ipywidgets).
+
+    Args:
+        systems, benchmark: As of `find`.
+        query: To begin with; left empty, one of the benchmark's.
+
+    Returns:
+        The widget: a choice of the benchmark's queries, the field, and the table.
+    """
+    import ipywidgets
+
+    known = examples(benchmark, 24)
+    query = query or next(iter(known), "")
+    wide = ipywidgets.Layout(width="95%")
+    options = list(dict.fromkeys([query, *known]))
+    choice = ipywidgets.Dropdown(options=options, description="ask", layout=wide)
+    field = ipywidgets.Text(query, description="or type", continuous_update=False, layout=wide)
+    table = ipywidgets.HTML()
+
+    def answer(_: Any = None) -> None:
+        asked_for = field.value.strip()
+        table.value = to_html(find(systems, benchmark, asked_for), benchmark, asked_for) if asked_for else ""
+
+    choice.observe(lambda change: setattr(field, "value", change["new"]), "value")
+    field.observe(answer, "value")
+    answer()
+    return ipywidgets.VBox([choice, field, table])
 
 
 def find(
@@ -82,7 +150,7 @@ def show(found: Found, benchmark: Benchmark, query: str) -> None:
     width = None if sys.stdout.isatty() else WIDTH * len(found) + 4
     console = Console(width=width, highlight=False)
     title = Text(query, style="italic")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", expand=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", expand=True)
     table.add_column("", justify="right", min_width=len(str(max(map(len, found.values()), default=0))))
     for name in found:
         table.add_column(Text(name), overflow="fold", ratio=1)
@@ -111,8 +179,9 @@ def to_html(found: Found, benchmark: Benchmark, query: str) -> str:
     for rank, hits in enumerate(zip_longest(*found.values()), 1):
         cells = "".join(f'<td style="text-align:start;vertical-align:top">{_html(hit)}</td>' for hit in hits)
         rows.append(f"<tr><td>{rank}</td>{cells}</tr>")
+    caption = f'<caption dir="auto" style="text-align:start">{escape(query)}</caption>'
     return (
-        f'<table><caption dir="auto" style="text-align:start">{escape(query)}</caption>'
+        f'<table style="table-layout:auto;width:100%">{caption}'
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f"<p>{escape(summary(found, benchmark, query))}</p>"
     )

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from toy import NAMES, TEMPLATES, TOY_BENCHMARK, toy_encoder, write_xquad_r
+from toy import NAMES, TEMPLATES, TOY_BENCHMARK, toy_encoder, write_study, write_xquad_r
 
 from hybridnb.cli import main
 from hybridnb.report import hits
-from hybridnb.retrieval.search import Hit
+from hybridnb.retrieval.search import Hit, lexical
+from hybridnb.study.plan import run_of
+from hybridnb.study.settings import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,6 +81,36 @@ def test_in_a_terminal_languages_and_answers_stand_out(
     said = capsys.readouterr().out
     assert "[b]Ana[/b]" in said  # no markup of a text acts
     assert "\x1b[36mde" in said and "\x1b[1m[b]Ana" in said and "\x1b[33mes" in said, repr(said)
+
+
+def test_the_box_of_a_notebook_answers_what_is_typed_and_what_is_chosen() -> None:
+    systems = {"bm25": lexical(TOY_BENCHMARK)}
+    choice, field, table = hits.query_box(systems, TOY_BENCHMARK, "").children
+    assert field.value == choice.options[0] == hits.examples(TOY_BENCHMARK)[0]
+    assert table.value == hits.to_html(
+        hits.find(systems, TOY_BENCHMARK, field.value), TOY_BENCHMARK, field.value
+    )
+    field.value = f"{NAMES[4]} wohnt"
+    assert f"{NAMES[4]} wohnt am see." in table.value and "✓" not in table.value
+    choice.value = choice.options[-1]
+    assert field.value == choice.value and "✓" in table.value
+    field.value = " "
+    assert table.value == ""
+
+
+def test_the_systems_of_a_study_are_its_runs_that_have_encoders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hybridnb.study.plan.RUNS", tmp_path / "runs")
+    study = Study.load(write_study(tmp_path))
+    assert list(hits.systems_of(study, TOY_BENCHMARK, None)) == ["bm25"]
+    said = capsys.readouterr().out
+    assert "No encoder here of X-X-mono seed 0, hybrid(0.5) seed 0: `hybridnb train toy`" in said
+    toy_encoder().save(run_of(study, "X-X-mono", 0).encoder_directory)
+    found = hits.systems_of(study, TOY_BENCHMARK, None)
+    assert list(found) == ["X-X-mono seed 0", "bm25"]
+    assert len(hits.find(found, TOY_BENCHMARK, QUERY, 5)["X-X-mono seed 0"]) == 5
+    assert "No encoder here of hybrid(0.5) seed 0: " in capsys.readouterr().out
 
 
 def test_the_table_of_a_notebook_escapes_texts_and_lets_them_run_their_way() -> None:
