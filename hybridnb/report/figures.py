@@ -441,6 +441,60 @@ def language_points(
     return described(figure, f"{title}, points by {of} language: {'; '.join(told)}.")
 
 
+def placed(positions: Mapping[str, pd.Series[int]], pool: int) -> Figure:
+    """Where the answers of one query stand in the merged pool, written as their languages: a row a strategy.
+
+    Args:
+        positions: strategy -> language -> rank.
+        pool: candidates in all.
+    """
+    figure, axes = plt.subplots(figsize=(11, 0.9 + 0.95 * len(positions)), layout="constrained")
+    told = []
+    for row, (strategy, ranks) in enumerate(positions.items()):
+        ranks = ranks.sort_values()
+        axes.plot(ranks.iloc[[0, -1]], [row, row], color="0.7", linewidth=3, zorder=1)
+        axes.plot(ranks, [row] * len(ranks), "|", color=INK, markersize=9, zorder=2)
+        for n, (language, rank) in enumerate(ranks.items()):
+            # neighbours at four heights, so that none is written over another
+            up = (8, -18, 20, -30)[n % 4]
+            axes.annotate(
+                str(language),
+                (rank, row),
+                xytext=(0, up),
+                textcoords="offset points",
+                ha="center",
+                fontsize=10,
+            )
+        apart = f"{ranks.iloc[-1] - ranks.iloc[0]:,}"
+        axes.annotate(
+            apart,
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+        told.append(f"{strategy} from {ranks.iloc[0]:,} to {ranks.iloc[-1]:,}, {apart} apart")
+    axes.annotate(
+        "rank distance", (1, 1), xycoords="axes fraction", xytext=(6, 2), textcoords="offset points"
+    )
+    axes.set_xscale("log")
+    ticks = [10**power for power in range(len(str(pool)))]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set(
+        xlim=(0.8, pool),
+        ylim=(len(positions) - 0.4, -0.65),
+        xlabel=f"rank among {pool:,} candidates (log scale)",
+    )
+    axes.set_yticks(range(len(positions)), list(positions))
+    axes.grid(axis="y", visible=False)
+    sns.despine(figure, left=True)
+    return described(
+        figure, f"The answers of one query on a scale of ranks, a row a strategy: {'; '.join(told)}."
+    )
+
+
 KINDS = {
     "loss": "training batches",
     "validation_mono": "validation, monolingual batches",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import permutations
 from typing import Any, Literal
 
@@ -148,6 +149,26 @@ def render(table: pd.DataFrame, form: Format) -> str:
     if form == "latex":
         return columns.to_latex(index=False, escape=True)
     return columns.to_csv(index=False)
+
+
+def as_html(table: pd.DataFrame) -> str:
+    """A table of texts for a notebook: each cell begins on the side from which its script is read.
+
+    Args:
+        table: of texts, with one index.
+
+    Example:
+        >>> row = as_html(pd.DataFrame({"query": ["<Ana>?"]}, pd.Index(["de"], name="language"))).splitlines()[2]
+        >>> row.split("</td>")[1]
+        '<td dir="auto" style="text-align: start">&lt;Ana&gt;?'
+    """
+    aligned = 'style="text-align: start"'
+    head = "".join(f"<th {aligned}>{escape(str(name))}</th>" for name in [table.index.name, *table.columns])
+    rows = (
+        "".join(f'<td dir="auto" {aligned}>{escape(str(text))}</td>' for text in row)
+        for row in table.itertuples()
+    )
+    return "\n".join(["<table>", f"<tr>{head}</tr>", *(f"<tr>{row}</tr>" for row in rows), "</table>"])
 
 
 def undefined(scores: pd.DataFrame, benchmark: str) -> str:
@@ -299,6 +320,48 @@ def ranked_seeds(runs: Sequence[Run], benchmark: str) -> str:
         f"What follows is of ranks tables, which are recorded of {len(kept)} of {len(seeds)} seeds "
         f"on {benchmark_name(benchmark)}."
     )
+
+
+def typical_query(ranks: pd.DataFrame) -> tuple[str, str]:
+    """The query in the middle by rank distance: as many have their answers closer together as further apart.
+
+    Args:
+        ranks: one run's ranks table, of one data set, with the multilingual task.
+
+    Returns:
+        Its language and id.
+    """
+    merged = ranks[ranks["task"] == "multilingual"]
+    by_query = merged.groupby(["query_language", "query_id"], observed=True)["rank"]
+    apart = (by_query.max() - by_query.min()).sort_values(kind="stable")
+    language, query = apart.index[len(apart) // 2]
+    return str(language), str(query)
+
+
+def one_query(ranks: pd.DataFrame, language: str, query: str) -> pd.DataFrame:
+    """Where the answers of one query stand, the best placed first.
+
+    Args:
+        ranks: one run's ranks table, of one data set.
+        language: of the query.
+        query: its id.
+
+    Returns:
+        Index language (of the answer); "rank in its own pool", of that language alone, "candidates there", "rank in the
+        merged pool", of all languages.
+    """
+    rows = ranks[(ranks["query_language"] == language) & (ranks["query_id"] == query)]
+    is_merged = rows["task"] == "multilingual"
+    alone = rows[~is_merged].set_index("relevant_language")
+    merged = rows[is_merged].set_index("relevant_language")
+    table = pd.DataFrame(
+        {
+            "rank in its own pool": alone["rank"],
+            "candidates there": alone["pool_size"],
+            "rank in the merged pool": merged["rank"],
+        }
+    )
+    return table.rename_axis("language").sort_values("rank in the merged pool")
 
 
 def places(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
@@ -495,6 +558,20 @@ def top_languages(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame
         pivot = table.pivot(index="query_language", columns="candidate_language", values="share")
         shares.setdefault(run.strategy, []).append(pivot)
     return {strategy: sum(tables[1:], tables[0]) / len(tables) for strategy, tables in shares.items()}
+
+
+def own_shares(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
+    """How many of the first ten candidates are in the language of the query.
+
+    Returns:
+        strategy, seed, query_language and value, in %.
+    """
+    parts = []
+    for run in runs:
+        table = run.top_languages(benchmark)
+        own = table[table["query_language"] == table["candidate_language"]]
+        parts.append(own.assign(value=100 * own["share"], **_named(run)))
+    return pd.concat(parts, ignore_index=True)[["strategy", "seed", "query_language", "value"]]
 
 
 def apart(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:

@@ -216,6 +216,19 @@ def test_what_is_in_a_corpus() -> None:
     assert all(axes.get_ylim()[0] == 0 for axes in panels)
 
 
+def test_answers_are_placed_by_rank_and_none_is_written_over_another() -> None:
+    ranks = pd.Series({"de": 1, "en": 40, "th": 1500, "ru": 41, "tr": 42, "el": 43})
+    figure = figures.placed({"X-Y": ranks, "X-X-mono": 2 * ranks}, 13_014)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts if text.get_text()[-1].isdigit()] == ["1,499", "2,998"]
+    figure.canvas.draw()
+    for row in range(2):
+        named = [text for text in axes.texts if text.xy[1] == row and text.get_text() in ranks]
+        boxes = [text.get_window_extent() for text in named]
+        assert len(boxes) == 6
+        assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+
+
 def test_a_saved_figure_is_the_same_file_again(
     scores: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

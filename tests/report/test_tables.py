@@ -405,3 +405,28 @@ def test_what_is_not_the_runs_own_is_refused_in_a_line(draw_run: Callable[..., R
     (run.directory / "ranks" / "toy.answers.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"toy\.answers\.parquet is missing: .* evaluate it again$"):
         tables.apart([run], "toy")
+
+
+def test_a_query_in_the_middle_is_followed(draw_run: Callable[..., Run]) -> None:
+    ranks = draw_run("X-Y", spread=20).ranks("toy")
+    language, query = tables.typical_query(ranks)
+    table = tables.one_query(ranks, language, query)
+    assert table["rank in the merged pool"].is_monotonic_increasing and len(table) == 3
+    distances = []
+    for (asked, number), rows in ranks[ranks["task"] == "multilingual"].groupby(
+        ["query_language", "query_id"], observed=True
+    ):
+        distances.append(rows["rank"].max() - rows["rank"].min())
+        if (asked, number) == (language, query):
+            by_language = rows.set_index("relevant_language")["rank"].sort_values()
+            assert table["rank in the merged pool"].to_dict() == by_language.to_dict()
+    mine = table["rank in the merged pool"].iloc[-1] - table["rank in the merged pool"].iloc[0]
+    assert mine == sorted(distances)[len(distances) // 2]
+    alone = ranks[(ranks["query_id"] == query) & (ranks["query_language"] == language)]
+    of_own = alone[alone["task"] == "monolingual"]["rank"].item()
+    assert table.loc[language, "rank in its own pool"] == of_own and set(table["candidates there"]) == {1000}
+
+
+def test_own_shares_are_of_the_diagonal(draw_run: Callable[..., Run]) -> None:
+    table = tables.own_shares([draw_run("X-Y", seed, spread=20) for seed in (0, 1)], "toy")
+    assert len(table) == 6 and table["value"].tolist() == pytest.approx([100 / 3] * 6)
