@@ -121,7 +121,7 @@ def _results(run: Run, debiasing: Debiasing | None) -> str:
     parts = [f"Not evaluated{said}." for said in systems if said not in found]
     for benchmark in dict.fromkeys(name for metrics in found.values() for name in metrics):
         what, licence = _told(benchmark, corpora.BENCHMARKS)
-        pool = f"; {run.pool(benchmark):,} candidates" if run.is_ranked(benchmark) else ""
+        pool = f"; {run.pool(benchmark):,} candidates" if run.is_compared(benchmark) else ""
         of = {said: metrics[benchmark] for said, metrics in found.items() if benchmark in metrics}
         last = list(of)[-1]
         parts += [
