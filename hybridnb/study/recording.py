@@ -83,8 +83,10 @@ def record(study: Study) -> Iterator[str]:
 
 def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bool:
     """Whether the ranks tables of a run are recorded: as it is, or with a debiasing."""
-    seeds = study.recording.ranks_of_seeds
-    of_run = seeds is None or run.strategy == NOT_TRAINED or (run.seed in seeds and not method)
+    seeds, is_baseline = study.recording.ranks_of_seeds, run.strategy == NOT_TRAINED
+    if is_baseline and not method:  # what examples are shown with
+        return True
+    of_run = seeds is None or is_baseline or (run.seed in seeds and not method)
     return of_run and benchmark in (study.recording.ranks_of or study.benchmarks)
 
 

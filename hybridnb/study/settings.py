@@ -94,9 +94,11 @@ class Tuning(Settings):
 class Recording(Settings):
     """Of which runs `hybridnb record` keeps ranks tables, which are large; verdicts need none.
 
+    Those of the encoder as it is are always kept: examples are shown with them.
+
     Args:
-        ranks_of_seeds: those of runs of these seeds, without debiasing, and of the encoder as it is, with and without
-            it; left out, those of all.
+        ranks_of_seeds: those of runs of these seeds, without debiasing, and of the encoder as it is with it; left out,
+            those of all.
         ranks_of: on which of the study's benchmarks; empty means all.
     """
 

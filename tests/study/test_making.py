@@ -238,6 +238,9 @@ def test_of_some_seeds_and_benchmarks_no_ranks_are_recorded_and_they_are_evaluat
     assert found[0].is_ranked("xquad-r") and not (found[0].directory / "questions").exists()
     other = changed(twice, benchmarks=("xquad-r", "cldr"), recording=Recording(ranks_of=("cldr",)))
     assert not record._keeps_ranks(other, made[0], "xquad-r") and record._keeps_ranks(other, made[0], "cldr")
+    untrained = Run(Path(), NOT_TRAINED, 0)
+    assert record._keeps_ranks(other, untrained, "xquad-r")
+    assert not record._keeps_ranks(other, untrained, "xquad-r", "means")
 
 
 def test_a_run_is_trained_and_evaluated_in_the_precision_that_is_asked_for(
