@@ -26,18 +26,30 @@ MEASURED = (
     "*Mul*: candidates of all languages in one pool. *Rank distance*, the bias: ranks between the best and the worst "
     "placed translation of an answer in that pool, the less the fairer."
 )
+ONNX = (
+    "\n\n`onnx/model.onnx` is the transformer alone, token ids and mask to the vectors of tokens: pooling and what "
+    "else `modules.json` names follow it."
+)
 TESTED = "What is the capital of Peru?", "Lima ist die Hauptstadt von Peru.", "El río nace en la sierra."
 """Of the example: a query, and passages in other languages."""
 
 
-def model_card(run: Run, name: str, conventions: Mapping[str, Any], debiasing: Debiasing | None) -> str:
+def model_card(
+    run: Run,
+    name: str,
+    conventions: Mapping[str, Any],
+    debiasing: Debiasing | None = None,
+    *,
+    onnx: bool = False,
+) -> str:
     """README.md of the directory that `export` writes.
 
     Args:
         run: The encoder's.
         name: Of the directory, which the example loads.
         conventions: Of the `DualEncoder`.
-        debiasing: What stands behind the encoder; results with it are those that the run has with its method.
+        debiasing: What stands behind the encoder; results with it are those of the run, if it was debiased with this.
+        onnx: Whether there is onnx/ too.
     """
     info = run.info
     data = ModelCardData(
@@ -49,9 +61,10 @@ def model_card(run: Run, name: str, conventions: Mapping[str, Any], debiasing: D
         datasets=_hub_datasets(info["settings"]["corpus"]["training"]) or None,
         base_model=_base(info),
     )
+    use = _conventions(conventions, debiasing) + (ONNX if onnx else "")
     sections = [
         f"# {name}\n\n{_about(run, info, debiasing)}",
-        f"## How to use\n\n```python\n{_example(name)}\n```\n\n{_conventions(conventions, debiasing)}",
+        f"## How to use\n\n```python\n{_example(name)}\n```\n\n{use}",
         f"## Data\n\n{_data(info)}",
         f"## Results\n\n{MEASURED}\n\n{_results(run, debiasing)}",
         f"## How it was made\n\n{_made(info, debiasing)}",
@@ -116,9 +129,14 @@ def _data(info: Mapping[str, Any]) -> str:
 
 
 def _results(run: Run, debiasing: Debiasing | None) -> str:
-    systems = {"": run} | ({f", {debiasing.method}": run.debiased(debiasing.method)} if debiasing else {})
-    found = {said: one.metrics for said, one in systems.items() if (one.directory / "metrics.json").is_file()}
-    parts = [f"Not evaluated{said}." for said in systems if said not in found]
+    found = {"": run.metrics} if (run.directory / "metrics.json").is_file() else {}
+    parts = [] if found else ["Not evaluated."]
+    if debiasing:
+        with_it = run.debiased(debiasing.method)
+        if (with_it.directory / "metrics.json").is_file() and _is(debiasing, with_it.directory):
+            found[f", {debiasing.method}"] = with_it.metrics
+        else:
+            parts.append(f"Not evaluated with `{debiasing.method}`.")
     for benchmark in dict.fromkeys(name for metrics in found.values() for name in metrics):
         what, licence = _told(benchmark, corpora.BENCHMARKS)
         pool = f"; {run.pool(benchmark):,} candidates" if run.is_compared(benchmark) else ""
@@ -131,6 +149,11 @@ def _results(run: Run, debiasing: Debiasing | None) -> str:
             render(_by_language(of[last]), "markdown"),
         ]
     return "\n\n".join(parts)
+
+
+def _is(debiasing: Debiasing, directory: Path) -> bool:
+    """Whether it is the one in a directory, not another of its method."""
+    return (directory / "debiasing.json").is_file() and Debiasing.load(directory).sha256 == debiasing.sha256
 
 
 def _by_language(metrics: Mapping[str, Any]) -> pd.DataFrame:

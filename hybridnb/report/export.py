@@ -46,7 +46,8 @@ def export(run: Run, out: Path, *, debias: str | None = None, onnx: bool = False
             debiasing.save(part / "debiasing")
         if onnx:
             write_onnx(encoder, part / "onnx")
-        write_text(part / "README.md", model_card(run, out.resolve().name, encoder.conventions, debiasing))
+        card = model_card(run, out.resolve().name, encoder.conventions, debiasing, onnx=onnx)
+        write_text(part / "README.md", card)
 
 
 def _debiasing(run: Run, debias: str) -> Debiasing:

@@ -174,10 +174,12 @@ def _cell(hit: Hit | None, languages: Sequence[str]) -> Text:
 
 def to_html(found: Found, benchmark: Benchmark, query: str) -> str:
     """The same as a table of HTML; each text runs in its own direction."""
-    head = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in found)
+    languages = sorted(benchmark.candidates)
+    left = f"text-align:start;vertical-align:top;width:{96 // max(1, len(found))}%"
+    head = "".join(f'<th style="{left}">{escape(name)}</th>' for name in found)
     rows = []
     for rank, hits in enumerate(zip_longest(*found.values()), 1):
-        cells = "".join(f'<td style="text-align:start;vertical-align:top">{_html(hit)}</td>' for hit in hits)
+        cells = "".join(f'<td style="{left}">{_html(hit, languages)}</td>' for hit in hits)
         rows.append(f"<tr><td>{rank}</td>{cells}</tr>")
     caption = f'<caption dir="auto" style="text-align:start">{escape(query)}</caption>'
     return (
@@ -187,16 +189,14 @@ def to_html(found: Found, benchmark: Benchmark, query: str) -> str:
     )
 
 
-def _html(hit: Hit | None) -> str:
+def _html(hit: Hit | None, languages: Sequence[str]) -> str:
     if hit is None:
         return ""
-    # a hue for a language that is readable on white and on black
-    hue = (
-        sum(ord(letter) * place for letter, place in zip(hit.language, (47, 101, 7, 13), strict=False)) % 360
-    )
-    code = f'<b style="color:hsl({hue} 60% 48%)">{escape(hit.language)}</b>'
+    # dark on a pale ground: readable on a white page and on a black one
+    ground = f"hsl({360 * languages.index(hit.language) // len(languages)} 70% 82%)"
+    code = f'<b style="background:{ground};color:#111;padding:0 .25em">{escape(hit.language)}</b>'
     text = f'<span dir="auto">{escape(hit.text)}</span>'
-    return f"✓ {code} <b>{text}</b>" if hit.relevant else f"{code} {text}"
+    return f"{code} ✓ <b>{text}</b>" if hit.relevant else f"{code} {text}"
 
 
 def typed() -> Iterator[str]:

@@ -106,7 +106,7 @@ def test_the_card_s_header_is_what_the_hub_reads(home: Path, tmp_path: Path) -> 
 def test_the_card_of_a_recorded_run_names_its_base_its_data_and_their_licences() -> None:
     run = named_run("e5/X-Y seed 0")
     conventions = {**run.info["model"], "similarity": "cosine"}
-    text = model_card(run, "mine", conventions, None)
+    text = model_card(run, "mine", conventions)
     data = ModelCard(text).data.to_dict()
     assert (data["base_model"], data["license"]) == ("intfloat/multilingual-e5-small", "mit")
     assert corpora.TRAINING["opendocs"].licence in text and "CC-BY-SA-4.0" in text
@@ -168,6 +168,9 @@ def test_what_cannot_be_exported_is_said(home: Path, tmp_path: Path) -> None:
     other = named_run("toy/hybrid-0.5-seed0").debiased("one-map").directory
     with pytest.warns(UserWarning, match="fitted to the vectors of another encoder"):
         export(run, tmp_path / "other", debias=str(other))
+    # what the run's own map does is not said of another
+    text = (tmp_path / "other" / "README.md").read_text(encoding="utf-8")
+    assert "Not evaluated with `one-map`." in text and "xquad-r, one-map" not in text
     with pytest.raises(
         FileNotFoundError,
         match=r"`hybridnb train e5 --strategy 'X-Y' --seed 0 --set name=mine` trains it, as mine/X-Y-seed0",

@@ -114,7 +114,7 @@ def test_the_systems_of_a_study_are_its_runs_that_have_encoders(
 
 
 def test_the_table_of_a_notebook_escapes_texts_and_lets_them_run_their_way() -> None:
-    found = {"a<b": [Hit(1.0, "ar", 0, "<script>", True)], "c": [Hit(1.0, "de", 0, "x & y", None)] * 2}
+    found = {"a<b": [Hit(1.0, "en", 0, "<script>", True)], "c": [Hit(1.0, "de", 0, "x & y", None)] * 2}
     html = hits.to_html(found, TOY_BENCHMARK, QUERY)
     assert "<script>" not in html and "&lt;script&gt;" in html and "a&lt;b" in html and "x &amp; y" in html
     assert html.count('dir="auto"') == 4 and html.count("✓") == 1 and html.count("<tr>") == 3
