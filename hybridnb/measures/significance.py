@@ -25,13 +25,15 @@ def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
     """What each question adds to every measure: values whose mean over the questions is the measure.
 
     A measure is a mean over languages (or pairs of them) of means over their queries. So a query counts
-    questions / (languages * queries of its language), and the values of a question's queries are added up.
+    questions / (languages * queries of its language), and the values of a question's queries are added up: those of
+    one id, and those of one image, whose captions in different languages are no independent evidence.
 
     Args:
         ranks: one run's ranks table, of one data set.
 
     Returns:
-        Index query_id, a column for the label of each measure of `catalogue.MEASURES` that is known of these ranks.
+        Index query_id (of captions the image), a column for the label of each measure of `catalogue.MEASURES` that is
+        known of these ranks.
 
     Raises:
         ValueError: as `metrics.per_query`.
@@ -43,10 +45,19 @@ def question_values(ranks: pd.DataFrame) -> pd.DataFrame:
         pools = table.groupby(["query_language", "candidate_language"], observed=True)
         size = pools["query_id"].transform("size")
         weighted = values.div(size, axis=0) / pools.ngroups
-        parts.append(weighted.groupby(table["query_id"].astype(str)).sum().rename(columns=labels))
+        parts.append(weighted.groupby(_questions(table)).sum().rename(columns=labels))
     # a question may be in no pool of a task
     together = pd.concat(parts, axis=1).fillna(0)
     return together[[label for label in MEASURES if label in together]] * len(together)
+
+
+def _questions(table: pd.DataFrame) -> pd.Series:
+    """The question of each query: its id, without the "@LANGUAGE" that ends the ids of captions."""
+    ids, languages = table["query_id"].astype(str), table["query_language"].astype(str)
+    if not ids.str.contains("@", regex=False).any():
+        return ids
+    own = [id_.removesuffix(f"@{language}") for id_, language in zip(ids, languages, strict=True)]
+    return pd.Series(own, index=table.index, name="query_id")
 
 
 def interval(

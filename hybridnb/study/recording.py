@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hybridnb.corpora import benchmark_name, load_benchmark
@@ -62,7 +62,7 @@ def record(study: Study) -> Iterator[str]:
                 files += [*_results(made, name, keeps), f"ranks/{name}.top10.csv"]
                 if drawn and keeps:
                     files.append(f"ranks/{name}.answers.parquet")
-                for method in methods:
+                for method in _compared(study, run, methods):
                     keeps = _keeps_ranks(study, run, benchmark, method)
                     files += [
                         f"{DEBIASED}/{method}/{file}" for file in _results(made.debiased(method), name, keeps)
@@ -84,10 +84,17 @@ def record(study: Study) -> Iterator[str]:
 def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bool:
     """Whether the ranks tables of a run are recorded: as it is, or with a debiasing."""
     seeds, is_baseline = study.recording.ranks_of_seeds, run.strategy == NOT_TRAINED
-    if is_baseline and not method:  # what examples are shown with
+    names = study.benchmarks if study.recording.ranks_of is None else study.recording.ranks_of
+    if is_baseline and names and not method:  # what examples are shown with
         return True
     of_run = seeds is None or is_baseline or (run.seed in seeds and not method)
-    return of_run and benchmark in (study.recording.ranks_of or study.benchmarks)
+    return of_run and benchmark in names
+
+
+def _compared(study: Study, run: Run, methods: Sequence[str]) -> list[str]:
+    """The debiasings of a run of which more than the metrics is recorded."""
+    names = study.recording.questions_of
+    return [name for name in methods if names is None or name in names or run.strategy == NOT_TRAINED]
 
 
 def _results(made: Run, name: str, ranks: bool) -> list[str]:

@@ -99,11 +99,14 @@ class Recording(Settings):
     Args:
         ranks_of_seeds: those of runs of these seeds, without debiasing, and of the encoder as it is with it; left out,
             those of all.
-        ranks_of: on which of the study's benchmarks; empty means all.
+        ranks_of: on which of the study's benchmarks; left out, all; empty, none is kept of any run.
+        questions_of: with which debiasings of trained runs what each question adds is kept, too, by which systems are
+            compared; left out, all. Of others the metrics are.
     """
 
     ranks_of_seeds: tuple[int, ...] | None = None
-    ranks_of: Annotated[tuple[str, ...], AfterValidator(_once)] = ()
+    ranks_of: Annotated[tuple[str, ...], AfterValidator(_once)] | None = None
+    questions_of: Annotated[tuple[str, ...], AfterValidator(_once)] | None = None
 
 
 class Study(Settings):
@@ -150,7 +153,7 @@ class Study(Settings):
             )
         named = [("sweeps: one", sweep.benchmarks) for sweep in self.sweeps]
         named += [("debiasing.curve", self.debiasing.curve.benchmarks)]
-        for what, names in (*named, ("recording.ranks_of", self.recording.ranks_of)):
+        for what, names in (*named, ("recording.ranks_of", self.recording.ranks_of or ())):
             if unknown := sorted(set(names) - set(self.benchmarks)):
                 raise ValueError(
                     f"{what} names benchmark {unknown[0]!r}; the study has {', '.join(self.benchmarks)}"

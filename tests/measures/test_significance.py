@@ -56,6 +56,17 @@ def test_the_mean_over_questions_is_the_measure(partly: bool) -> None:
         assert_allclose(got.mean(), list(want.values()), rtol=1e-12)
 
 
+def test_captions_of_one_image_are_one_question() -> None:
+    """Their ids end with their own languages; the mean over images is the measure as before."""
+    ranks = one_run(0, 0, partly=True)
+    apart = ranks.astype({"query_id": str, "query_language": str})
+    apart["query_id"] = apart["query_id"] + "@" + apart["query_language"]
+    found, expected = question_values(apart), question_values(ranks)
+    assert set(found.index) == set(expected.index)
+    assert_allclose(found.mean(), expected.mean())
+    assert_allclose(found.loc[expected.index], expected)
+
+
 def test_what_is_not_known_has_no_column() -> None:
     """bm25 does not retrieve every answer: a rank distance of the others would be wrong."""
     ranks = one_run(0)
