@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test bench mutants
+.PHONY: study test bench docs mutants
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
@@ -19,6 +19,10 @@ test: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,mean,rounds
 
+# the documentation, as HTML in site/
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
 # which changes of the code no test notices (hours; `mutmut results` and `mutmut show NAME` tell more)
 mutants: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
@@ -28,6 +32,10 @@ mutants: $(VENV)/.installed-test
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -8,6 +8,7 @@ import shlex
 from functools import partial
 from pathlib import Path
 
+import nbformat
 import pytest
 import typer
 import typer.core
@@ -103,3 +104,10 @@ def test_the_measure_of_contributing() -> None:
     label, name, formula, source, _ = row
     measure = Measure(f"Mo {label}", "monolingual", name, formula, 3, True, source)
     assert measure.format(float(measure.per_query([[1, 9]])[0])) == "0.500"
+
+
+def test_the_notebook_for_colab_shows_figures_that_the_default_study_draws() -> None:
+    cells = [cell.source for cell in nbformat.read(ROOT / "docs" / "colab.ipynb", as_version=4).cells]
+    drawn = {path.stem for path in (ROOT / "figures" / "quick").iterdir()}
+    shown = re.findall(r'"(\w+)"', re.findall(r"for name in \((.*)\)", cells[-1])[0])
+    assert shown and {f"cldr_{name}" for name in shown} <= drawn
