@@ -153,6 +153,15 @@ def test_as_onnx_the_vectors_are_the_same_for_any_number_and_length_of_texts(
         assert_allclose(found["sentence_embedding"].detach().numpy(), expected, atol=1e-4)
 
 
+def test_without_what_writes_onnx_nothing_is_left(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(ValueError, match=r"pip install 'hybridnb\[onnx\]'"):
+        export(named_run("toy/X-X-mono-seed0"), tmp_path / "out", onnx=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_exported_is_said(home: Path, tmp_path: Path) -> None:
     run = named_run("toy/X-X-mono-seed0")
     (tmp_path / "full").mkdir()
