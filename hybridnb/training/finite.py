@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hybridnb.training.batching import BatchSampler
+from hybridnb.training.rows import gradients
 
 ADVICE = "; what was kept before is still good: look at these texts, or lower training.learning_rate"
 
@@ -21,7 +22,7 @@ class NotFinite(RuntimeError):
     """Loss, gradient, weights or validation loss are infinite or not a number."""
 
 
-def check_gradient(model: nn.Module, loss: Tensor, sampler: BatchSampler, step: int) -> None:
+def check_gradient(model: nn.Module, loss: Tensor, sampler: BatchSampler, step: int) -> Tensor:
     """Stop before the weights take a gradient that is not finite, as that of a loss that is not finite never is.
 
     Args:
@@ -29,12 +30,15 @@ def check_gradient(model: nn.Module, loss: Tensor, sampler: BatchSampler, step: 
         loss: of this step.
         step: counted from 0, whose batch it was.
 
+    Returns:
+        The norm of the gradient.
+
     Raises:
         NotFinite: what it is, at which step and batch.
     """
-    norm = get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    norm = get_total_norm(gradients(model))
     if torch.isfinite(norm):
-        return
+        return norm
     if broken := not_finite(model):
         what = (
             f"{len(broken)} of the weights ({broken[0]}, ...) have not been finite since step {step}; found"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.distributed.nn.functional
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 from torch.utils.checkpoint import checkpoint
 
 Features = dict[str, Tensor]
@@ -146,6 +146,22 @@ def encode_by_length(encode: Callable[[Features], Tensor], features: Features, t
         parts.append(encode({name: values[rows, :width] for name, values in features.items()}))
         start += len(rows)
     return torch.cat(parts)[torch.argsort(order)]
+
+
+def joined(sides: Sequence[Features], pad_token_id: int) -> Features:
+    """The texts of several sides one after the other, padded to the longest of all.
+
+    Example:
+        >>> short, long = torch.tensor([[5]]), torch.tensor([[6, 6]])
+        >>> sides = [{"input_ids": ids, "attention_mask": torch.ones_like(ids)} for ids in (short, long)]
+        >>> joined(sides, pad_token_id=1)["input_ids"].tolist()
+        [[5, 1], [6, 6]]
+    """
+    width = max(side["input_ids"].shape[1] for side in sides)
+    return {
+        name: torch.cat([pad(side[name], (0, width - side[name].shape[1]), value=fill) for side in sides])
+        for name, fill in (("input_ids", pad_token_id), ("attention_mask", 0))
+    }
 
 
 def gather(vectors: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -28,8 +29,17 @@ from hybridnb.training.attention import quick_backward
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.data import Batch, Collator, StepDataset, validation_batches
 from hybridnb.training.finite import check_gradient, check_validation, check_weights
-from hybridnb.training.loss import Features, encode_by_length, encode_in_chunks, gather, info_nce, same_text
+from hybridnb.training.loss import (
+    Features,
+    encode_by_length,
+    encode_in_chunks,
+    gather,
+    info_nce,
+    joined,
+    same_text,
+)
 from hybridnb.training.processes import training_processes
+from hybridnb.training.rows import RowAdamW, by_rows, gradients
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.watching import Progress
 
@@ -48,15 +58,14 @@ class Towers(nn.Module):
 
     def forward(self, sides: dict[str, Features]) -> dict[str, Tensor]:
         """The vectors of each side."""
-        return {side: self._encode(features) for side, features in sides.items()}
-
-    def _encode(self, features: Features) -> Tensor:
         if self.chunk and torch.is_grad_enabled():
-            return encode_in_chunks(self.encoder, features, self.chunk)
+            return {side: encode_in_chunks(self.encoder, texts, self.chunk) for side, texts in sides.items()}
         if self.sort_by_length:
-            return encode_by_length(self.encoder, features, self.encoder.token_budget())
-        vectors: Tensor = self.encoder(features)
-        return vectors
+            texts = joined(list(sides.values()), self.encoder.tokenizer.pad_token_id)
+            vectors = encode_by_length(self.encoder, texts, self.encoder.token_budget())
+            counts = [len(features["input_ids"]) for features in sides.values()]
+            return dict(zip(sides, vectors.split(counts), strict=True))
+        return {side: self.encoder(features) for side, features in sides.items()}
 
 
 def contrastive_loss(
@@ -97,10 +106,16 @@ class BatchTrainer(Trainer):
         # the Trainer wants an evaluation data set, though `evaluate` goes through `validation` itself
         some = next(iter(validation.values()))
         super().__init__(
-            model=towers, train_dataset=steps, eval_dataset=some, data_collator=collate, **arguments
+            model=towers,
+            train_dataset=steps,
+            eval_dataset=some,
+            data_collator=collate,
+            optimizer_cls_and_kwargs=(RowAdamW, {"lr": arguments["args"].learning_rate}),
+            **arguments,
         )
         self.towers, self.sampler, self.validation = towers, steps.sampler, validation
         self.collate, self.temperature = collate, temperature
+        self.adamw: RowAdamW | None = None
 
     def compute_loss(
         self,
@@ -116,8 +131,19 @@ class BatchTrainer(Trainer):
     ) -> Tensor:
         """One batch forward and backward; what is not finite ends the training here."""
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
-        check_gradient(self.towers, loss, self.sampler, self.state.global_step)
+        self._norm = check_gradient(self.towers, loss, self.sampler, self.state.global_step)
         return loss
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        """As clip_grad_norm_, which computes the norm again and takes no sparse gradients."""
+        factor = (self.args.max_grad_norm / (self._norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients(model):
+            gradient.mul_(factor)
+        return self._norm
+
+    def create_optimizer(self, *model: Any) -> RowAdamW:
+        self.adamw = cast(RowAdamW, super().create_optimizer(*model))
+        return self.adamw
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Mean loss over the validation batches of each kind (`eval_mono`, `eval_cross`), and of both (`eval_loss`).
@@ -153,6 +179,8 @@ class BatchTrainer(Trainer):
         return losses
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        assert self.adamw is not None
+        self.adamw.settle()
         checkpoint = checkpoints.place(Path(str(self.args.output_dir)), self.state.global_step)
         with checkpoints.writing(checkpoint):
             super()._save_checkpoint(model, trial)
@@ -233,8 +261,12 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
+    # a GPU is quicker with whole tables, and NCCL sends no sparse gradients
+    alone_on_cpu = processes == 1 and not torch.accelerator.is_available()
+    table = encoder.model.get_input_embeddings()
+    rows = by_rows(table, lambda: trainer.adamw) if alone_on_cpu else nullcontext()
     try:
-        with quick_backward(encoder.model):
+        with quick_backward(encoder.model), rows:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         progress.close()

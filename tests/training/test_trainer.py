@@ -224,6 +224,24 @@ def test_interrupted_training_ends_as_if_it_had_not_been(
     assert trained.best_step == expected.best_step
 
 
+def test_tables_updated_by_rows_end_as_whole_ones_interrupted_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"steps": 10, "weight_decay": 0.5, "sort_by_length": True}
+    whole, expected = train_toy(tmp_path / "whole", **options)
+    monkeypatch.setattr("hybridnb.training.rows.LARGE", 0)
+    by_rows, trained = train_toy(tmp_path / "rows", **options)
+    for name, weight in by_rows.state_dict().items():
+        torch.testing.assert_close(weight, whole.state_dict()[name], rtol=1e-3, atol=1e-5)
+    assert_frame_equal(trained.history, expected.history, check_exact=False, rtol=1e-3)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "on_step_end", stopped_at(6))
+        train_toy(tmp_path / "cut", **options)
+    resumed, trained = train_toy(tmp_path / "cut", **options)
+    assert trained.resumed_at == 4
+    assert_same_weights(by_rows, resumed)
+
+
 def test_training_that_is_finished_but_not_saved_goes_on_from_its_end(tmp_path: Path) -> None:
     first, expected = train_toy(tmp_path)
     again, trained = train_toy(tmp_path)
