@@ -107,6 +107,8 @@ ROWS = [
     replace(EAGER, batch=1024, lengths=LONG, chunk=128),
     replace(LAYERS, batch=1024, lengths=LONG, chunk=128),
     replace(THEIRS, batch=1024, lengths=LONG, chunk=128),
+    replace(EAGER, batch=128),
+    replace(EAGER, batch=4096, chunk=128),
     *(replace(row, size="small") for row in (EAGER, LAYERS, BEST, THEIRS, Row("our trainer"))),
     *(replace(row, size="small", batch=1024) for row in (EAGER, LAYERS, THEIRS, Row("our trainer"))),
     replace(EAGER, graph=True),
@@ -321,7 +323,8 @@ class Bench:
 
     def measure(self, row: Row) -> dict[str, Any]:
         encoder = self.encoder(row.size)
-        steps = self.rounds + self.warmups + 1
+        rounds = self.rounds if row.batch <= 1024 else 5
+        steps = rounds + self.warmups + 1
         words = encoder.vocabulary_size - 50
         corpus = random_corpus(max(4 * row.batch, 512), row.lengths, row.mixed, words)
         sampler = BatchSampler(corpus, Strategy("X-X-mono"), batch_size=row.batch, seed=0)
@@ -341,7 +344,7 @@ class Bench:
         with arranged(encoder, row):
             if row.how in ("ours", "theirs"):
                 batches = [to(self.device, batch) for batch in on_host]
-                times, loss = self.loop(encoder, row, batches, settings)
+                times, loss = self.loop(encoder, row, batches, settings, rounds)
             elif row.how == "our trainer":
                 times, loss = self.our_trainer(encoder, data, collate, settings)
             else:
@@ -366,7 +369,7 @@ class Bench:
         return sum(float(b[s]["attention_mask"].sum()) for b in batches for s in sides) / len(batches)
 
     def loop(
-        self, encoder: DualEncoder, row: Row, batches: list[Any], settings: TrainingSettings
+        self, encoder: DualEncoder, row: Row, batches: list[Any], settings: TrainingSettings, rounds: int
     ) -> tuple[list[float], float]:
         """What a trainer does in a step, on batches that are on the device already."""
         towers = Towers(encoder, row.chunk).train()
@@ -422,7 +425,7 @@ class Bench:
         take = self.graphed(plain, step, optimizer, batches) if row.graph else plain
         clock = Clock(self.device)
         clock.mark()
-        for number in range(self.warmups + self.rounds):
+        for number in range(self.warmups + rounds):
             loss = take(batches[number % len(batches)])
             clock.mark()
         return clock.between(), round(float(loss), 3)
