@@ -187,6 +187,7 @@ def tune(
 @taking(OF_A_STUDY)
 def record(
     study: StudyName,
+    skip_bad: SkipBad = False,
     **asked: Any,
 ) -> None:
     """Keep a study's finished runs in data/results, without encoders."""
@@ -195,10 +196,10 @@ def record(
     from hybridnb.study import recording
     from hybridnb.study.asked import asked_for
 
-    chosen = asked_for(study, **asked)
+    chosen = asked_for(study, skip_bad=skip_bad, **asked)
     for line in recording.record(chosen):
         print(line)
-    for name, found in recording.record_leaks(chosen).items():
+    for name, found in recording.record_leaks(chosen, skip_bad=skip_bad).items():
         print(f"{name}: {found['exact']} exact and {found['near']} near duplicates in the training corpus")
     print(f"\n{marginals.in_short(marginals.record(chosen)).to_string()}")
     print(f"\nrecorded: {RESULTS / chosen.name}")

@@ -103,18 +103,19 @@ def evaluate(
     for_now = out / "vectors"
     is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
     ranked = made.rank(benchmark, cache if cache and is_ours else for_now)
-    result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table, trained)
-    if trec and ranked.trec:
-        with locked(out):
-            ranked.trec(out / "trec", trec, entry["encoder"]["model"])
     if ranked.vectors:
         queries, candidates = ranked.vectors
         shares = top_languages(benchmark, queries, candidates, k=FIRST)
         with locked(out):
             with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
                 parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
-            # last: `Run.is_evaluated` looks for it
             write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
+    # last: metrics.json, which it ends with, says that the system is evaluated
+    result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table, trained)
+    if trec and ranked.trec:
+        with locked(out):
+            ranked.trec(out / "trec", trec, entry["encoder"]["model"])
+    if ranked.vectors:
         for one, directory, of in debiased:
             among = one.languages if predict_languages and one.needs_language else ()
             asked = {language: queries.texts for language, queries in benchmark.queries.items()}

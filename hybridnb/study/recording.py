@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from hybridnb.corpora import benchmark_name, load_benchmark
@@ -24,10 +24,11 @@ def record(study: Study) -> Iterator[str]:
     """Copy every finished run of a study to data/results/STUDY; says of each run what became of it.
 
     A run's directory there has run.json, history.csv, evaluations.json, metrics.json and, of each of the study's
-    benchmarks, what each question adds to the main measures and the languages of the first ten; debiased/METHOD, of
-    main runs, all of these but the last. Where the study's [recording] says so, the ranks tables are there too and, of
-    the first run of a main strategy, the vectors of a few answers, which are drawn. Runs that are not finished are left
-    out; what is recorded of others stays. The table of the trials by which settings were chosen is kept as trials.csv.
+    benchmarks, what each question adds to the main measures and, of main runs, the languages of the first ten;
+    debiased/METHOD, of main runs, all of these but the last. Where the study's [recording] says so, the ranks tables
+    are there too and, of the first run of a main strategy, the vectors of a few answers, which are drawn. Runs that are
+    not finished are left out; what is recorded of others stays. The table of the trials by which settings were chosen
+    is kept as trials.csv.
 
     Args:
         study: whose runs.
@@ -36,7 +37,8 @@ def record(study: Study) -> Iterator[str]:
         A line for each run.
     """
     by_run, curved = methods_by_run(study), curve_runs(study)
-    first = {run.strategy: run.seed for run in reversed(study_runs(study))}
+    main = study_runs(study)
+    first = {run.strategy: run.seed for run in reversed(main)}
     for run, benchmarks in planned(study).items():
         made = run_here(study.with_fraction(run.fraction), run.strategy, run.seed)
         methods = by_run.get(run, ())
@@ -59,10 +61,12 @@ def record(study: Study) -> Iterator[str]:
             for benchmark in benchmarks:
                 name = benchmark_name(benchmark)
                 keeps = _keeps_ranks(study, run, benchmark)
-                files += [*_results(made, name, keeps), f"ranks/{name}.top10.csv"]
+                files += _results(made, name, keeps)
+                if run in main:
+                    files.append(f"ranks/{name}.top10.csv")
                 if drawn and keeps:
                     files.append(f"ranks/{name}.answers.parquet")
-                for method in _compared(study, run, methods):
+                for method in methods:
                     keeps = _keeps_ranks(study, run, benchmark, method)
                     files += [
                         f"{DEBIASED}/{method}/{file}" for file in _results(made.debiased(method), name, keeps)
@@ -87,29 +91,27 @@ def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bo
     names = study.benchmarks if study.recording.ranks_of is None else study.recording.ranks_of
     if is_baseline and names and not method:  # what examples are shown with
         return True
-    of_run = seeds is None or is_baseline or (run.seed in seeds and not method)
+    of_seed = run in study_runs(study) and seeds is not None and run.seed in seeds and not method
+    of_run = seeds is None or is_baseline or of_seed
     return of_run and benchmark in names
 
 
-def _compared(study: Study, run: Run, methods: Sequence[str]) -> list[str]:
-    """The debiasings of a run of which more than the metrics is recorded."""
-    names = study.recording.questions_of
-    return [name for name in methods if names is None or name in names or run.strategy == NOT_TRAINED]
-
-
 def _results(made: Run, name: str, ranks: bool) -> list[str]:
-    """What is kept of a system on a benchmark; of one evaluated before there were questions/, its ranks table."""
-    there = (made.directory / "questions" / f"{name}.parquet").is_file()
-    kinds = [*(["questions"] if there else []), *(["ranks"] if ranks or not there else [])]
-    return [f"{kind}/{name}.parquet" for kind in kinds]
+    """What is kept of a system on a benchmark beside its metrics: what each question adds, or what it follows from."""
+    questions, table = (f"{kind}/{name}.parquet" for kind in ("questions", "ranks"))
+    kept = [questions] if (made.directory / questions).is_file() else []
+    instead = not kept and (made.directory / table).is_file()
+    return [*kept, table] if ranks or instead else kept
 
 
-def record_leaks(study: Study) -> dict[str, dict[str, int]]:
+def record_leaks(study: Study, *, skip_bad: bool = False) -> dict[str, dict[str, int]]:
     """How many texts of each benchmark stand in the training corpus, exactly and nearly; kept as leaks.json."""
-    corpus, _ = training_data(study)
+    corpus, _ = training_data(study, skip_bad=skip_bad)
     found = {}
     for name in study.benchmarks:
-        pairs = leaks(corpus, load_benchmark(name)).drop_duplicates(["part", "language", "benchmark_id"])
+        pairs = leaks(corpus, load_benchmark(name, skip_bad=skip_bad)).drop_duplicates(
+            ["part", "language", "benchmark_id"]
+        )
         found[benchmark_name(name)] = {kind: int((pairs["kind"] == kind).sum()) for kind in ("exact", "near")}
     write_json(RESULTS / study.name / LEAKS, found)
     return found

@@ -140,12 +140,8 @@ class Run:
         return (self.directory / "run.json").is_file()
 
     def is_evaluated(self, benchmark: str) -> bool:
-        """Whether all is there that an evaluation writes, the ranks table not needed where they were not recorded.
-
-        The languages of the first ten are written last.
-        """
-        last = self._ranks(benchmark, "top10.csv").is_file()
-        return last and self.is_compared(benchmark) and self.is_measured(benchmark)
+        """Whether all is there that comparisons need; metrics.json is written last."""
+        return self.is_compared(benchmark) and self.is_measured(benchmark)
 
     def debiased(self, method: str) -> Run:
         """The same with a debiasing put on its vectors, to be asked for `ranks` and `metrics`."""

@@ -97,16 +97,13 @@ class Recording(Settings):
     Those of the encoder as it is are always kept: examples are shown with them.
 
     Args:
-        ranks_of_seeds: those of runs of these seeds, without debiasing, and of the encoder as it is with it; left out,
-            those of all.
+        ranks_of_seeds: those of main runs of these seeds, without debiasing, and of the encoder as it is with it; left
+            out, those of all.
         ranks_of: on which of the study's benchmarks; left out, all; empty, none is kept of any run.
-        questions_of: with which debiasings of trained runs what each question adds is kept, too, by which systems are
-            compared; left out, all. Of others the metrics are.
     """
 
     ranks_of_seeds: tuple[int, ...] | None = None
     ranks_of: Annotated[tuple[str, ...], AfterValidator(_once)] | None = None
-    questions_of: Annotated[tuple[str, ...], AfterValidator(_once)] | None = None
 
 
 class Study(Settings):
