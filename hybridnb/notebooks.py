@@ -112,8 +112,8 @@ def steps(study: Study, study_file: str) -> Iterator[Step]:
             values = {"study": study_file, "benchmark": benchmark}
             shows = dict.fromkeys(study_runs(study), (benchmark,))
             yield Step(name, values, shows, label)
-    if published.compares_with(study):
-        yield Step("05_report", {"study": study_file}, planned(study))
+    if study == Study.load(published.REPORTED):
+        yield Step("05_report", {}, planned(study))
 
 
 def run_study(study: Study, *, skip_bad: bool = False) -> None:
@@ -167,8 +167,7 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
         scores = tables.scores(study_runs(study), benchmark)
         write_text(directory / "tables" / f"{name}.csv", scores.to_csv(index=False))
         print(f"\n{name}\n{tables.with_spread(scores).to_string()}")
-        if not published.compares_with(study):
-            print("\n" + "\n".join(answer(study_runs(study), benchmark)))
+        print("\n" + "\n".join(answer(study_runs(study), benchmark)))
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")
     print(f"Runs (encoders, ranks, metrics): {_shown(RUNS / study.name)}")

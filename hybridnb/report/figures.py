@@ -537,10 +537,11 @@ def validation_curves(histories: pd.DataFrame, guess: float | None = None) -> Fi
         if guess is not None and column != "loss":
             panel.axhline(guess, color=INK, linestyle=":", linewidth=1.5)
             panel.annotate("a guess", (1, guess), xycoords=("axes fraction", "data"), ha="right", va="bottom")
-        panel.set(title=title, xlabel="training step", ylim=(0, None))
+        panel.set(title=title, xlabel="training step")
         last = histories.dropna(subset=column).groupby("strategy", sort=False)[column].last()
         told.append(f"{title}: " + ", ".join(f"{name} ends at {value:.2f}" for name, value in last.items()))
     axes[0][0].set_ylabel("InfoNCE (nats)")
+    axes[0][0].set_ylim(bottom=0)  # of all panels, now that all is drawn
     entries = [
         handle(name, colours[name], shapes[name], linestyle=LINES[n % len(LINES)], markersize=8)
         for n, name in enumerate(strategies)

@@ -12,7 +12,9 @@ from hybridnb.places import SHIPPED
 from hybridnb.report.tables import CROSS, HEADLINE, MAIN, MONO, as_text, by_language, scores, with_spread
 from hybridnb.retrieval.ranks_table import TASKS
 from hybridnb.study.runs import Run
-from hybridnb.study.settings import Study
+
+REPORTED = "e5"
+"""The built-in study that the report, notebook 05, is about: what it says in words is about no other."""
 
 FILE = SHIPPED / "data" / "published.csv"
 COLUMNS = ["dataset", "model", "strategy", "task", "language", "metric", "value"]
@@ -79,30 +81,6 @@ def headline(benchmark: str, languages: Sequence[str] | None = None) -> pd.DataF
     rows = table.pivot_table(index=["encoder", "strategy"], columns="label", values="value")
     order = [label for label in HEADLINE if label in rows]
     return rows.sort_index(level="encoder", ascending=False, sort_remaining=False)[order]
-
-
-def lacking(study: Study) -> list[str]:
-    """What a study lacks of what the report shows, a few words each; empty where it can stand beside the paper.
-
-    That is: the paper's strategies beside the encoder as it is, sweeps, and only benchmarks of which the paper
-    printed the rank distance.
-    """
-    runs = [
-        *(f"strategy {name}" for name in PRINTED_AS if name not in study.strategies),
-        *([] if study.baseline else ["baseline (baseline = true)"]),
-        *([] if study.sweeps else ["sweeps"]),
-    ]
-    # the paper's figures are only read for a study that could stand beside them
-    return runs or [
-        f"results of the paper on {name}"
-        for name in study.benchmarks
-        if "rank distance" not in headline(name)
-    ]
-
-
-def compares_with(study: Study) -> bool:
-    """Whether a study can stand beside the paper (see `lacking`)."""
-    return not lacking(study)
 
 
 def beside_ours(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:

@@ -151,6 +151,7 @@ def test_curves_of_the_losses_there_are() -> None:
     # two points make no trend
     assert {line.get_linestyle() for line in right.get_lines() if line.get_marker() == marker} == {"None"}
     assert left.get_ylim() == right.get_ylim() and right.get_ylim()[0] == 0
+    assert right.get_ylim()[1] > 4  # the guess and all losses are in sight
     longer = pd.concat([both, both.assign(step=both["step"] + 3)])
     lines = figures.validation_curves(longer).axes[1].get_lines()
     assert {line.get_linestyle() for line in lines if line.get_marker() == marker} == {"-"}

@@ -81,18 +81,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         published.results(tmp_path / "published.csv")
 
 
-def test_what_a_study_lacks_to_stand_beside_the_paper() -> None:
-    recorded = Study.load("e5")
-    assert published.lacking(recorded) == [] and published.compares_with(recorded)
-    assert published.lacking(recorded.only(strategies=["X-Y"])) == [
-        "strategy X-X-mono",
-        "strategy hybrid(0.5)",
-    ]
-    quick = Study.load("quick")
-    assert published.lacking(quick) == ["baseline (baseline = true)", "sweeps"]
-    elsewhere = recorded.model_copy(update={"benchmarks": ("cldr",), "sweeps": recorded.sweeps[:1]})
-    assert published.lacking(elsewhere) == ["results of the paper on cldr"]
-    assert not published.compares_with(quick)
+def test_the_report_is_of_a_study_that_can_stand_beside_the_paper() -> None:
+    reported = Study.load(published.REPORTED)
+    assert set(published.PRINTED_AS) <= set(reported.strategies) and reported.baseline
+    assert any("rank distance" in published.headline(name) for name in reported.benchmarks)
 
 
 @pytest.fixture
