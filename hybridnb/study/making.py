@@ -492,4 +492,6 @@ def evaluate_run(
 
         keep_curves(encoder, benchmark, curve, debiasing, run.directory, kept)
     trained = trained or run.info["languages"]
-    evaluate(encoder, benchmark, run.directory, debiasings=debiasings, trained=trained)
+    # records travel, and paths with them would name one machine
+    made_as = f"{run.directory.parent.name}/{run.directory.name}"
+    evaluate(encoder, benchmark, run.directory, name=made_as, debiasings=debiasings, trained=trained)
