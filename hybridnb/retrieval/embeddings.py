@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -106,6 +106,47 @@ def encode_sentences(
     )
 
 
+def encode_share(
+    encoder: DualEncoder | ForeignEncoder,
+    benchmark: Benchmark,
+    sets: Sequence[Sides] = (),
+    *,
+    cache: Path,
+    process: int,
+    processes: int,
+) -> None:
+    """Encode one process' share of the parts that `encode_benchmark` and `encode_sentences` will look for.
+
+    Moves a `DualEncoder` to the accelerator where there is one.
+
+    Args:
+        encoder: what encodes, the same in all processes.
+        benchmark: whose queries and candidates.
+        sets: as of `encode_sentences`.
+        cache: gets the parts; of what `processes` make, all of them and each once.
+        process: which one this is, from 0.
+        processes: how many there are.
+    """
+    if isinstance(encoder, DualEncoder):
+        to_accelerator(encoder)
+    parts = _Parts(encoder, cache)
+    queries = {language: queries.texts for language, queries in benchmark.queries.items()}
+    sides: list[tuple[Mapping[str, Sequence[str]], Kind]] = [
+        (queries, "query"),
+        (benchmark.candidates, "passage"),
+    ]
+    for pair in sets:
+        sides += [(pair.queries.texts, "query"), (pair.passages.texts, "passage")]
+    number = 0
+    for texts, kind in sides:
+        columns = list(texts.values())
+        first, _ = distinct(chain.from_iterable(columns))
+        for rows in _cut(columns, first):
+            if number % processes == process:
+                parts.part(columns, first[rows], kind)
+            number += 1
+
+
 def to_accelerator(encoder: DualEncoder) -> None:
     """Move an encoder to the accelerator where there is one; its precision, and so its hash, may go by that."""
     if torch.accelerator.is_available():
@@ -126,18 +167,12 @@ class _Parts:
         """language -> vectors; all languages in one go, a text that stands several times once."""
         sides = list(texts.values())
         first, number = distinct(chain.from_iterable(sides))
-        parts, place = [], np.empty(len(first), dtype=np.int64)
+        parts, place = list[Callable[[], NDArray[np.float32]]](), np.empty(len(first), dtype=np.int64)
         with progress(len(first), f"encode {kind}", "texts") as bar:
-            for start in range(0, len(first), WINDOW):
-                positions = first[start : start + WINDOW]
-                lengths = np.array([len(text) for text in _at(sides, positions)])
-                # texts of like length together, so that batches of a part hold little padding
-                longest_first = np.argsort(-lengths, kind="stable")
-                place[start + longest_first] = start + np.arange(len(positions))
-                for begin in range(0, len(positions), PART):
-                    part = positions[longest_first[begin : begin + PART]]
-                    parts.append(self._part(sides, part, kind))
-                    bar.update(len(part))
+            for rows in _cut(sides, first):
+                place[rows] = len(parts) * PART + np.arange(len(rows))
+                parts.append(self.part(sides, first[rows], kind))
+                bar.update(len(rows))
         vectors, start = {}, 0
         for language, of_language in texts.items():
             rows = place[number[start : start + len(of_language)]]
@@ -145,7 +180,7 @@ class _Parts:
             start += len(of_language)
         return vectors if len(first) > WINDOW else {language: rows[:] for language, rows in vectors.items()}
 
-    def _part(
+    def part(
         self, sides: Sequence[Sequence[str]], positions: NDArray[np.int64], kind: Kind
     ) -> Callable[[], NDArray[np.float32]]:
         """What gives the vectors of the texts at some positions: from the cache, if they could be kept there."""
@@ -170,8 +205,17 @@ class _Parts:
             with safe_open(path, "pt") as stored:
                 rows: NDArray[np.float32] = stored.get_tensor("vectors").numpy()
         except FileNotFoundError:  # another evaluation ended, and took it away
-            rows = self._part(sides, positions, kind)()
+            rows = self.part(sides, positions, kind)()
         return rows
+
+
+def _cut(sides: Sequence[Sequence[str]], positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Which of the texts at some positions make each part: a window's from the longest to the shortest, so that the
+    batches of a part hold little padding."""
+    for start in range(0, len(positions), WINDOW):
+        lengths = np.array([len(text) for text in _at(sides, positions[start : start + WINDOW])])
+        longest_first = start + np.argsort(-lengths, kind="stable")
+        yield from (longest_first[begin : begin + PART] for begin in range(0, len(lengths), PART))
 
 
 def _at(sides: Sequence[Sequence[str]], positions: NDArray[np.int64]) -> list[str]:

@@ -46,6 +46,11 @@ def is_whole(checkpoint: Path) -> bool:
         return False
 
 
+def processes_of(checkpoint: Path) -> int:
+    """How many processes wrote a checkpoint that is whole: each keeps the state of its random numbers."""
+    return sum(name.startswith("rng_state") for name in read_json(checkpoint / SEAL))
+
+
 def last_checkpoint(directory: Path, *, keep_best: bool) -> Path | None:
     """The newest checkpoint that training can go on from; newer ones that it cannot are removed.
 

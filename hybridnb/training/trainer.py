@@ -38,7 +38,7 @@ from hybridnb.training.loss import (
     joined,
     same_text,
 )
-from hybridnb.training.processes import training_processes
+from hybridnb.training.processes import first_says, training_processes
 from hybridnb.training.rows import RowAdamW, by_rows, gradients
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.watching import Progress
@@ -218,7 +218,8 @@ def train(
 ) -> Trained:
     """Fine-tune `encoder` in place; it ends with the weights of the lowest validation loss, or with the last ones.
 
-    Under `accelerate launch` or torchrun each process encodes its part of every batch.
+    Under `accelerate launch` or torchrun each process encodes its part of every batch: the same batches, losses and
+    weights, however many there are, but for rounding (1e-6 of a loss) and the noise of dropout.
 
     Args:
         validation: as `validation_batches` gives them.
@@ -226,7 +227,8 @@ def train(
             one, with the same batches and the same dropout. Removed by the caller when all is saved.
 
     Raises:
-        ValueError: the processes cannot share a batch, a training length is impossible, the model cannot be saved.
+        ValueError: the processes cannot share a batch, a training length is impossible, the model cannot be saved; or
+            it has dropout, and what is gone on from was made by another number of processes.
         NotFinite: at a step whose loss, gradient, weights or validation loss are no numbers.
         OSError: a checkpoint cannot be written.
         RuntimeError: the best checkpoint is gone.
@@ -243,7 +245,9 @@ def train(
     transformers.utils.logging.set_verbosity_error()
     bfloat16 = encoder.uses_bfloat16("cuda" if torch.cuda.is_available() else "cpu")
     towers = Towers(encoder, settings.chunk, settings.sort_by_length)
-    checkpoint = checkpoints.last_checkpoint(directory, keep_best=settings.keep_best)
+    checkpoint = first_says(lambda: checkpoints.last_checkpoint(directory, keep_best=settings.keep_best))
+    if checkpoint:
+        _check_goes_on(checkpoint, processes, encoder)
     arguments = _arguments(settings, directory, sampler.seed, processes, bfloat16)
     arguments.eval_on_start = checkpoint is None  # of the encoder as it was, logged at step 0
     progress = Progress(f"{sampler.strategy} seed {sampler.seed}")
@@ -282,6 +286,17 @@ def train(
         seconds=round(time.monotonic() - started, 1),
         resumed_at=checkpoints.step_of(checkpoint) if checkpoint else 0,
     )
+
+
+def _check_goes_on(checkpoint: Path, processes: int, encoder: DualEncoder) -> None:
+    """ValueError: another number of processes than before would go on with other dropout."""
+    before = checkpoints.processes_of(checkpoint)
+    has_dropout = any(isinstance(part, nn.Dropout) and part.p > 0 for part in encoder.modules())
+    if before != processes and has_dropout:
+        raise ValueError(
+            f"{checkpoint} was made by {before} process{'es' * (before > 1)}, and the dropout of {processes} would be "
+            f"another: start as many as before, or remove {checkpoint.parent} to begin anew"
+        )
 
 
 def _log_every(evaluate_every: int) -> int:

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from hybridnb.training import processes
 from hybridnb.training.processes import LAUNCHED, training_processes
 
 
@@ -37,6 +36,6 @@ def test_processes_that_nobody_started_are_an_error(monkeypatch: pytest.MonkeyPa
 def test_fewer_processes_than_announced_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    monkeypatch.setattr(processes, "PartialState", lambda cpu: SimpleNamespace(num_processes=1))
+    monkeypatch.setattr("accelerate.PartialState", lambda **_: SimpleNamespace(num_processes=1))
     with pytest.raises(ValueError, match="WORLD_SIZE is 2, but 1 processes have started"):
         training_processes()

@@ -18,7 +18,7 @@ from toy import HELD_OUT, TOY, TOY_WITH_NEGATIVES, stopped_at, toy_encoder
 from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.training.batching import BatchSampler
-from hybridnb.training.checkpoints import last_checkpoint
+from hybridnb.training.checkpoints import SEAL, last_checkpoint, seal
 from hybridnb.training.data import Collator, StepDataset, validation_batches
 from hybridnb.training.finite import NotFinite
 from hybridnb.training.settings import TrainingSettings
@@ -240,6 +240,27 @@ def test_tables_updated_by_rows_end_as_whole_ones_interrupted_or_not(
     resumed, trained = train_toy(tmp_path / "cut", **options)
     assert trained.resumed_at == 4
     assert_same_weights(by_rows, resumed)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_what_two_processes_began_one_ends_alike_or_not_at_all(tmp_path: Path, dropout: float) -> None:
+    whole, expected = train_toy(tmp_path, dropout=dropout)
+    checkpoint = tmp_path / "checkpoint-8"
+    shutil.rmtree(tmp_path / "checkpoint-12")
+    (checkpoint / "rng_state.pth").rename(checkpoint / "rng_state_0.pth")
+    shutil.copy(checkpoint / "rng_state_0.pth", checkpoint / "rng_state_1.pth")
+    (checkpoint / SEAL).unlink()
+    seal(checkpoint)
+    if dropout:
+        with pytest.raises(
+            ValueError, match=r"-8 was made by 2 processes, .* start as many as before, or remove"
+        ):
+            train_toy(tmp_path, dropout=dropout)
+        return
+    resumed, trained = train_toy(tmp_path)
+    assert trained.resumed_at == 8
+    assert_same_weights(whole, resumed)
+    assert_frame_equal(trained.history, expected.history)
 
 
 def test_training_that_is_finished_but_not_saved_goes_on_from_its_end(tmp_path: Path) -> None:
