@@ -419,6 +419,88 @@ def search(
         hits.show(hits.find(systems, pool, text, top), pool, text)
 
 
+@app.command(cls=Strict)
+@taking(OF_A_MODEL)
+def index(
+    model: Annotated[str, typer.Argument(metavar="MODEL_OR_RUN", help="as `search` takes it, but bm25")],
+    benchmark: Annotated[
+        str, typer.Option(metavar="NAME", help="whose candidates: a name (see `describe`) or path")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="gets the index, or has a part of it already")],
+    factory: Annotated[
+        str,
+        typer.Option(metavar="STRING", help="of FAISS: Flat (exact, no file), SQ8, IVF256,PQ48, HNSW32, ..."),
+    ] = "Flat",
+    storage: Annotated[Literal["float16", "int8"], typer.Option(help="what vectors are kept as")] = "float16",
+    shard_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="candidates of a shard; memory holds one")
+    ] = 262_144,
+    part: Annotated[
+        str,
+        typer.Option(metavar="K/N", help="of all shards, the K-th of N parts: for N machines or processes"),
+    ] = "1/1",
+    language: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="candidates in these alone; repeatable")
+    ] = None,
+    data: Data = None,
+    skip_bad: SkipBad = False,
+    **conventions: Any,
+) -> None:
+    """Encode a benchmark's candidates shard by shard, with a FAISS index of each: for corpora beyond memory.
+
+    What is there is kept: after a stop it goes on, and with another --factory the vectors are used again.
+    """
+    from hybridnb.study import indexed
+
+    made = indexed.make_index(
+        model, benchmark, out, factory=factory, storage=storage, shard_size=shard_size, part=_part(part),
+        languages=language or (), data=data, skip_bad=skip_bad, **conventions,
+    )  # fmt: skip
+    for line in indexed.as_lines(made, factory):
+        print(line)
+
+
+@app.command(cls=Strict)
+def search_index(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="what `index` wrote")],
+    out: Annotated[Path, typer.Option(help="gets what `evaluate` writes, and bounds/*.csv")],
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="so many candidates a pool; others count as not retrieved")
+    ] = 100,
+    factory: Annotated[
+        str | None, typer.Option(metavar="STRING", help="which FAISS index; else the only one, or Flat")
+    ] = None,
+    parameters: Annotated[
+        str, typer.Option(metavar="NAME=VALUE,...", help="of FAISS: nprobe=16, efSearch=64")
+    ] = "",
+    sample: Annotated[
+        int, typer.Option(metavar="N", min=1, help="queries that are searched exactly, too, for the recall")
+    ] = 100,
+    part: Annotated[
+        str,
+        typer.Option(metavar="K/N", help="of all shards, the K-th of N parts: for N machines or processes"),
+    ] = "1/1",
+    name: Annotated[str | None, typer.Option(help="what results call it")] = None,
+    data: Data = None,
+    form: Form = "text",
+) -> None:
+    """Search an index with its benchmark's queries, in each language's pool and in all merged; evaluate what is found.
+
+    Told are also the recall against exact search, and between what the measures lie as all else is cut off.
+    """
+    from hybridnb.report.tables import headline_table, render
+    from hybridnb.study import indexed
+
+    found = indexed.search_index(
+        directory, out, k=top, factory=factory, parameters=parameters, sample=sample, part=_part(part), name=name,
+        data=data,
+    )  # fmt: skip
+    if found.metrics:
+        print(render(headline_table({found.benchmark: found.metrics}), form), end="\n\n")
+    for line in found.lines:
+        print(line, file=None if form == "text" else sys.stderr)
+
+
 def _check_system(
     model: str | None,
     vectors: Path | None,

@@ -42,8 +42,13 @@ class Results:
         return self.run.metrics
 
     def depth(self, benchmark: str) -> str:
-        """A sentence for what came from TREC runs, which end somewhere; else nothing."""
+        """A sentence for what came from TREC runs or a search of an index, which end somewhere; else nothing."""
         made = self.evaluations[benchmark].model_dump()
+        if index := made["encoder"].get("index"):
+            return (
+                f"{self.name} is a search of an index to depth {index['k']:,}; what stands beyond counts as not "
+                "retrieved."
+            )
         depths = {part["task"]: part["depth"] for part in made.get("runs", ())}
         words = ", ".join(f"{task} {depth:,}" for task, depth in depths.items())
         return (

@@ -72,6 +72,16 @@ def encode_candidates(
     return _Parts(encoder, cache).encode(benchmark.candidates, "passage")
 
 
+def encode_queries(
+    encoder: DualEncoder | ForeignEncoder, benchmark: Benchmark, *, cache: Path | None
+) -> Vectors:
+    """The vectors of a benchmark's queries alone; arguments and cache as of `encode_benchmark`."""
+    if isinstance(encoder, DualEncoder):
+        to_accelerator(encoder)
+    texts = {language: queries.texts for language, queries in benchmark.queries.items()}
+    return _Parts(encoder, cache).encode(texts, "query")
+
+
 def encode_sentences(
     encoder: DualEncoder | ForeignEncoder, sets: Sequence[Sides], *, cache: Path | None
 ) -> SentenceVectors:

@@ -111,9 +111,26 @@ def _first(
             scores, rows = faiss.knn(queries, block, min(depth, len(block)), faiss.METRIC_INNER_PRODUCT)
             heap.add_result(scores, pool.starts[code] + start + rows)
     heap.finalize()
-    excluded = pool.positions(pool.excluded)
-    is_out = (heap.I[:, :, None] == excluded[pool.query_id][:, None, :]).any(axis=2)
-    order = np.lexsort((heap.I, -heap.D, is_out), axis=1)[:, :k]
-    positions = np.take_along_axis(np.where(is_out, -1, heap.I), order, axis=1)
-    scores = np.take_along_axis(heap.D, order, axis=1)
+    positions, scores = without_excluded(pool, heap.I, heap.D, k)
     return First(-1 if only is None else only, np.arange(len(queries)), positions, scores)
+
+
+def without_excluded(
+    pool: Pool, positions: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The first k of what was found for every query, without what its pool does not have.
+
+    Args:
+        pool: of whose queries they are, in its order.
+        positions, scores: [queries, found], in any order; -1 as padding.
+        k: how many.
+
+    Returns:
+        [queries, up to k] twice: best first, equal scores in the order of the merged pool; -1 and minus infinity as
+        padding, at the end.
+    """
+    excluded = pool.positions(pool.excluded)
+    is_out = (positions[:, :, None] == excluded[pool.query_id][:, None, :]).any(axis=2) | (positions < 0)
+    order = np.lexsort((positions, -scores, is_out), axis=1)[:, :k]
+    found = np.take_along_axis(np.where(is_out, -1, positions), order, axis=1)
+    return found, np.take_along_axis(np.where(is_out, np.float32(-np.inf), scores), order, axis=1)
