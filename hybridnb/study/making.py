@@ -304,6 +304,7 @@ def _make(
             "began": began,
             "ended": _now(),
             "seconds": trained.seconds,
+            "speed": trained.speed,
             "resumed_at_step": trained.resumed_at,
             **made_with,
         }

@@ -114,7 +114,9 @@ def encode_in_chunks(encode: Callable[[Features], Tensor], features: Features, c
     return torch.cat([checkpoint(encode, part, use_reentrant=False) for part in parts])
 
 
-def encode_by_length(encode: Callable[[Features], Tensor], features: Features, tokens: int) -> Tensor:
+def encode_by_length(
+    encode: Callable[[Features], Tensor], features: Features, tokens: int, chunk: int = 0
+) -> Tensor:
     """The vectors of `encode(features)`, encoded from the longest texts to the shortest, some of like length at a time.
 
     Less is spent on padding, and on a CPU the activations of a part stay in its caches.
@@ -123,6 +125,7 @@ def encode_by_length(encode: Callable[[Features], Tensor], features: Features, t
         encode: features -> vectors [texts, d].
         features: of all texts, padded to the longest; in each part the padding is cut to the longest of the part.
         tokens: that a part may hold, padding included; a longer text is a part of its own.
+        chunk: texts that a part may hold, whose activations are not kept (see `encode_in_chunks`); 0 for neither.
 
     Returns:
         Vectors [texts, d], in the order of the features.
@@ -142,8 +145,9 @@ def encode_by_length(encode: Callable[[Features], Tensor], features: Features, t
     parts, start = list[Tensor](), 0
     while start < len(order):
         width = int(lengths[order[start]])
-        rows = order[start : start + max(1, tokens // width)]
-        parts.append(encode({name: values[rows, :width] for name, values in features.items()}))
+        rows = order[start : start + max(1, min(tokens // width, chunk or len(order)))]
+        part = {name: values[rows, :width] for name, values in features.items()}
+        parts.append(checkpoint(encode, part, use_reentrant=False) if chunk else encode(part))
         start += len(rows)
     return torch.cat(parts)[torch.argsort(order)]
 

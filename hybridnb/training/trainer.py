@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ from hybridnb.training.loss import (
 from hybridnb.training.processes import first_says, training_processes
 from hybridnb.training.rows import RowAdamW, by_rows, gradients
 from hybridnb.training.settings import TrainingSettings
+from hybridnb.training.speed import Speed
 from hybridnb.training.watching import Progress
 
 __all__ = ["Trained", "train", "validation_batches"]
@@ -58,13 +59,14 @@ class Towers(nn.Module):
 
     def forward(self, sides: dict[str, Features]) -> dict[str, Tensor]:
         """The vectors of each side."""
-        if self.chunk and torch.is_grad_enabled():
-            return {side: encode_in_chunks(self.encoder, texts, self.chunk) for side, texts in sides.items()}
+        chunk = self.chunk if torch.is_grad_enabled() else 0
         if self.sort_by_length:
             texts = joined(list(sides.values()), self.encoder.tokenizer.pad_token_id)
-            vectors = encode_by_length(self.encoder, texts, self.encoder.token_budget())
+            vectors = encode_by_length(self.encoder, texts, self.encoder.token_budget(), chunk)
             counts = [len(features["input_ids"]) for features in sides.values()]
             return dict(zip(sides, vectors.split(counts), strict=True))
+        if chunk:
+            return {side: encode_in_chunks(self.encoder, texts, chunk) for side, texts in sides.items()}
         return {side: self.encoder(features) for side, features in sides.items()}
 
 
@@ -101,6 +103,7 @@ class BatchTrainer(Trainer):
         *,
         collate: Collator,
         temperature: float,
+        speed: Speed | None = None,
         **arguments: Any,
     ) -> None:
         # the Trainer wants an evaluation data set, though `evaluate` goes through `validation` itself
@@ -114,7 +117,7 @@ class BatchTrainer(Trainer):
             **arguments,
         )
         self.towers, self.sampler, self.validation = towers, steps.sampler, validation
-        self.collate, self.temperature = collate, temperature
+        self.collate, self.temperature, self.speed = collate, temperature, speed
         self.adamw: RowAdamW | None = None
 
     def compute_loss(
@@ -131,6 +134,8 @@ class BatchTrainer(Trainer):
     ) -> Tensor:
         """One batch forward and backward; what is not finite ends the training here."""
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
+        if self.speed is not None:
+            self.speed.read([inputs[side]["attention_mask"] for side in SIDES if side in inputs])
         self._norm = check_gradient(self.towers, loss, self.sampler, self.state.global_step)
         return loss
 
@@ -200,6 +205,7 @@ class Trained:
         steps: that were taken, before and after a kill.
         seconds: of this call.
         resumed_at: the step it went on from, 0 where it began.
+        speed: as `Speed.summary` gives it, of this call.
     """
 
     history: pd.DataFrame
@@ -207,6 +213,7 @@ class Trained:
     steps: int
     seconds: float
     resumed_at: int
+    speed: dict[str, float | None] = field(default_factory=dict)
 
 
 def train(
@@ -251,7 +258,8 @@ def train(
     arguments = _arguments(settings, directory, sampler.seed, processes, bfloat16)
     arguments.eval_on_start = checkpoint is None  # of the encoder as it was, logged at step 0
     progress = Progress(f"{sampler.strategy} seed {sampler.seed}")
-    callbacks: list[TrainerCallback] = [progress]
+    speed = Speed(encoder, pairs=settings.batch_size, processes=processes, bfloat16=bfloat16)
+    callbacks: list[TrainerCallback] = [progress, speed]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=settings.patience))
     trainer = BatchTrainer(
@@ -260,6 +268,7 @@ def train(
         validation,
         collate=Collator(encoder, settings),
         temperature=settings.temperature,
+        speed=speed,
         args=arguments,
         callbacks=callbacks,
     )
@@ -285,6 +294,7 @@ def train(
         steps=steps,
         seconds=round(time.monotonic() - started, 1),
         resumed_at=checkpoints.step_of(checkpoint) if checkpoint else 0,
+        speed=speed.summary(),
     )
 
 

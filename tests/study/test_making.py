@@ -100,7 +100,7 @@ def test_run_json_says_what_made_it(run: Run, study: Study) -> None:
     assert (info["steps"], info["pairs_seen"], info["resumed_at_step"]) == (6, 24, 0)
     by_step = run.history.set_index("step")["validation"]
     assert info["best_step"] == by_step.loc[1:].idxmin()
-    assert info["seconds"] > 0 and info["device"]
+    assert info["seconds"] > 0 and info["device"] and info["speed"]["pairs_per_second"] > 0
     assert (
         info["versions"]["torch"] == torch.__version__.split("+")[0]
         or info["versions"]["torch"] == torch.__version__

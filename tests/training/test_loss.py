@@ -6,14 +6,18 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
+from toy import TEXTS
 
+from hybridnb.encoders.models.small import build_small_encoder
 from hybridnb.training.loss import encode_by_length, encode_in_chunks, gather, info_nce, same_text
+from hybridnb.training.trainer import Towers
 
 
 def unit(rows: int, seed: int, dimension: int = 8) -> torch.Tensor:
@@ -93,6 +97,50 @@ def test_chunks_have_the_gradients_of_the_whole_dropout_included():
     assert len(seen) == 4  # two chunks, each encoded twice; the backward pass goes from the last to the first
     assert torch.equal(seen[0], seen[3])
     assert torch.equal(seen[1], seen[2])
+
+
+def chunked_and_plain_gradients(dtype: torch.dtype, dropout: float, **towers: Any) -> list[torch.Tensor]:
+    """Of InfoNCE over 24 pairs of an encoder with two layers: whole, and 5 texts at a time."""
+    encoder = build_small_encoder(TEXTS, vocabulary=300, layers=2, hidden=32, heads=2).train().to(dtype)
+    encoder.set_dropout(dropout)
+    sides = {
+        "queries": encoder.tokenize(TEXTS[:24], "query"),
+        "passages": encoder.tokenize(TEXTS[8:32], "passage"),
+    }
+    found = []
+    for chunk in (0, 5):
+        encoder.zero_grad()
+        torch.manual_seed(1)
+        vectors = Towers(encoder, chunk, **towers)(sides)
+        info_nce(vectors["queries"], vectors["passages"], temperature=0.05).backward()
+        found.append(torch.cat([p.grad.flatten() for p in encoder.parameters() if p.grad is not None]))
+    return found
+
+
+@pytest.mark.parametrize("sort_by_length", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_chunks_have_the_gradients_of_the_whole(dtype: torch.dtype, sort_by_length: bool) -> None:
+    """Within 1e-5 of the gradient's length, as GradCache (arXiv 2101.06983)."""
+    whole, chunked = chunked_and_plain_gradients(dtype, 0.0, sort_by_length=sort_by_length)
+    assert whole.norm() > 0 and (whole - chunked).norm() <= 1e-5 * whole.norm()
+
+
+def test_the_second_pass_over_a_chunk_drops_what_the_first_did() -> None:
+    """The gradient of a loss with dropout, by chunks, is that of the same parts with their activations kept."""
+    encoder = build_small_encoder(TEXTS, vocabulary=300, layers=2, hidden=32, heads=2).train()
+    encoder.set_dropout(0.3)
+    features = encoder.tokenize(TEXTS[:20], "passage")
+    parts = [{name: t[start : start + 5] for name, t in features.items()} for start in range(0, 20, 5)]
+    found = []
+    for encode in (
+        lambda: encode_in_chunks(encoder, features, 5),
+        lambda: torch.cat([encoder(part) for part in parts]),
+    ):
+        encoder.zero_grad()
+        torch.manual_seed(2)
+        info_nce(encode(), unit(20, 5, 32), temperature=0.05).backward()
+        found.append(torch.cat([p.grad.flatten() for p in encoder.parameters() if p.grad is not None]))
+    assert (found[0] - found[1]).norm() <= 1e-5 * found[1].norm()
 
 
 def test_one_process_gathers_nothing():

@@ -263,6 +263,17 @@ def test_what_two_processes_began_one_ends_alike_or_not_at_all(tmp_path: Path, d
     assert_frame_equal(trained.history, expected.history)
 
 
+def test_speed_is_that_of_the_steps_after_the_first(tmp_path: Path) -> None:
+    _, trained = train_toy(tmp_path, steps=12, evaluate_every=4)
+    speed = trained.speed
+    assert speed["steps_timed"] == 11 and speed["model_flop_utilisation"] is None
+    pairs, tokens = speed["pairs_per_second"], speed["tokens_per_second"]
+    assert pairs is not None and tokens is not None and pairs * trained.seconds > 11 * 4
+    # two texts a pair, of 3 to 30 tokens each
+    assert 2 * 3 * pairs < tokens < 2 * 30 * pairs
+    assert speed["peak_memory_mib"] is None or speed["peak_memory_mib"] > 100
+
+
 def test_training_that_is_finished_but_not_saved_goes_on_from_its_end(tmp_path: Path) -> None:
     first, expected = train_toy(tmp_path)
     again, trained = train_toy(tmp_path)
