@@ -111,6 +111,7 @@ def run(
 
     With --corpus FILE and no --benchmark it is a study on your own data: split into train, validation and test, with
     settings that fit it, and an answer at the end: which batches to train with, and how biased the encoder is.
+    Under torchrun all processes train and encode, and the first runs the notebooks, which find it done.
     """
     from hybridnb.notebooks import run_study
     from hybridnb.study.asked import asked_for
@@ -135,11 +136,12 @@ def train(
 ) -> None:
     """Fine-tune encoders without notebooks: all of a study's runs, or those of the strategies and seeds named.
 
-    Also under accelerate launch or torchrun.
+    Also under accelerate launch or torchrun, on one machine or several: each process has its part of every batch.
     """
     from hybridnb.study import making
     from hybridnb.study.asked import asked_for
     from hybridnb.study.plan import planned, run_of
+    from hybridnb.training.processes import is_first
 
     chosen = asked_for(study, skip_bad=skip_bad, **asked)
     if strategy or seed:
@@ -153,7 +155,7 @@ def train(
     making.make(chosen, plan if evaluate else dict.fromkeys(plan, ()), skip_bad=skip_bad)
     for made in plan:
         print(f"run: {made.directory}", flush=True)
-    if evaluate and making.is_first():
+    if evaluate and is_first():
         from hybridnb.corpora import benchmark_name
         from hybridnb.report.tables import headline_table
 
@@ -263,7 +265,10 @@ def evaluate(
     skip_bad: SkipBad = False,
     **conventions: Any,
 ) -> None:
-    """Evaluate a system on benchmarks: a model, BM25, or vectors or TREC runs of your own."""
+    """Evaluate a system on benchmarks: a model, BM25, or vectors or TREC runs of your own.
+
+    Under torchrun each process encodes its share of the texts.
+    """
     from hybridnb import corpora
     from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
@@ -278,8 +283,10 @@ def evaluate(
     from hybridnb.encoders.foreign import load_encoder
     from hybridnb.study import evaluation
     from hybridnb.study.runs import DEBIASED
+    from hybridnb.training.processes import is_first
 
     debiasings = [Debiasing.load(directory) for directory in debias or ()]
+    first = is_first()  # of several processes each has a GPU of its own from here on
     system: Any = vectors or run or model
     if model not in (None, "bm25"):
         system = load_encoder(str(model), name=name, **conventions)
@@ -287,7 +294,11 @@ def evaluate(
     options: dict[str, Any] = {"name": name, "task": task, "trec": depth}
     options |= {"debiasings": debiasings, "predict_languages": predict_languages}
     for loaded in benchmarks:
-        evaluation.evaluate(system, loaded, out, **options, cache=cache_directory() / "embeddings")
+        evaluation.evaluate(
+            system, loaded, out, **options, cache=cache_directory() / "embeddings", together=True
+        )
+    if not first:
+        return
     places = {"": out, **{f", {one.method}": out / DEBIASED / one.method for one in debiasings}}
     rows = {
         f"{loaded.name}{said}": read_metrics(place)[loaded.name]

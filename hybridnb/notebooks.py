@@ -27,6 +27,7 @@ from hybridnb.study import making
 from hybridnb.study.plan import claim_name, planned, run_of, study_runs
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
+from hybridnb.training.processes import is_first, launched, leave
 from hybridnb.training.strategies import Strategy
 
 ABOUT = "about-"
@@ -122,7 +123,8 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
     Executed copies go to runs/STUDY/notebooks, figures to figures/STUDY; STUDY is the name, for a part of a study
     `Study.output_name`. A step is done when its executed copy says
     that it was made of what there is now: the same notebook, parameters, settings, package and results. Two
-    processes may run one study: of each step, the second waits for the first.
+    processes may run one study: of each step, the second waits for the first. Those that a launcher started make the
+    runs together, before the first of them executes the notebooks.
 
     Args:
         study: What is run.
@@ -147,6 +149,12 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
     for step in everything:
         for run, benchmarks in step.shows.items():
             plan.setdefault(run, []).extend(benchmarks)
+    plan = {run: list(dict.fromkeys(benchmarks)) for run, benchmarks in plan.items()}
+    if launched():
+        making.make(study, plan, skip_bad=skip_bad)
+        if not is_first():
+            return
+        leave()  # kernels are started by no launcher, and find everything made
     making.check(study, plan, skip_bad=skip_bad)  # before the first notebook, not in the second
     code = _code()
     for number, step in enumerate(everything, 1):

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,9 @@ def prepare() -> None:
     # three other jobs: 16 s against more than 90 s)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PYTHONUTF8", "1")  # of kernels
+    # of processes that work together, the first alone says what is done; all say what goes wrong
+    if "LOCAL_RANK" in os.environ and os.environ.get("RANK", "0") != "0":
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # texts in eleven scripts are shown, whatever the locale; a path that is not UTF-8 does not stop anything
         if isinstance(stream, io.TextIOWrapper):

@@ -151,10 +151,12 @@ def encode_share(
     for texts, kind in sides:
         columns = list(texts.values())
         first, _ = distinct(chain.from_iterable(columns))
-        for rows in _cut(columns, first):
-            if number % processes == process:
-                parts.part(columns, first[rows], kind)
-            number += 1
+        with progress(len(first), f"encode {kind}", "texts", show=process == 0) as bar:
+            for rows in _cut(columns, first):
+                if number % processes == process:
+                    parts.part(columns, first[rows], kind)
+                number += 1
+                bar.update(len(rows))
 
 
 def to_accelerator(encoder: DualEncoder) -> None:

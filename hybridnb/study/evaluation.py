@@ -14,12 +14,15 @@ import pandas as pd
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.languages import predicted
+from hybridnb.corpora.sentences import Sides
 from hybridnb.debiasing.maps import Debiasing
 from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.foreign import ForeignEncoder
 from hybridnb.files import atomic, file_sha256, locked, sha256_of, write_json, write_text
 from hybridnb.measures.bias import pool_sizes
 from hybridnb.measures.metrics_file import pack, read_metrics
 from hybridnb.measures.questions_file import write_questions
+from hybridnb.retrieval.embeddings import encode_share
 from hybridnb.retrieval.mapped import Languages, mapped
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
@@ -29,6 +32,7 @@ from hybridnb.study.identity import differences
 from hybridnb.study.provenance import provenance
 from hybridnb.study.runs import DEBIASED, read_evaluations
 from hybridnb.study.systems import Encoded, Given, Runs, as_system
+from hybridnb.training.processes import first_says, is_first, launched, training_processes
 
 ANSWERS = 12
 """Parallel answers whose vectors are kept, to be drawn."""
@@ -49,6 +53,7 @@ def evaluate(
     debiasings: Sequence[Debiasing] = (),
     predict_languages: bool = False,
     trained: Sequence[str] = (),
+    together: bool = False,
 ) -> dict[str, Any]:
     """All three tasks of a benchmark in one call; what was computed is written before what is optional.
 
@@ -67,16 +72,17 @@ def evaluate(
         task: of TREC runs, where it is not to be found from them.
         trec: also write TREC runs and qrels of so many candidates a query, out/trec/NAME.TASK.run and .qrels (see
             `trec_write.write_trec`).
-        cache: of `encode_benchmark`, for a `DualEncoder`. Without a cache vectors are kept in out/vectors until all
-            is written, so that an encoding that was killed goes on.
+        cache: of `encode_benchmark`, for a `DualEncoder`. Without a cache vectors are kept in out/vectors-NAME until
+            all is written, so that an encoding that was killed goes on.
         debiasings: also evaluate the system with each of these put on its vectors: out/debiased/METHOD gets ranks,
             metrics.json and evaluations.json of its own.
         predict_languages: tell the languages of texts to those that need them by a library, not by the benchmark.
         trained: languages that the system was trained on; given, questions/NAME.parquet also has the values of
             queries and pairs with another language alone.
+        together: called by all processes that a launcher started: each encodes its share, the first does the rest.
 
     Returns:
-        The benchmark's part of metrics.json.
+        The benchmark's part of metrics.json; of several processes, in the first.
 
     Raises:
         ValueError: it is no system, gives vectors that are none, or `out` holds another system's results, or results
@@ -97,12 +103,24 @@ def evaluate(
         (one, out / DEBIASED / one.method, debiased_entry(entry, one, benchmark, predict_languages))
         for one in debiasings
     ]
-    for directory, of in ((out, entry), *(part[1:] for part in debiased)):
-        with locked(directory):
-            check_results(directory, of, benchmark)
-    for_now = out / "vectors"
+
+    def check() -> None:
+        for directory, of in ((out, entry), *(part[1:] for part in debiased)):
+            with locked(directory):
+                check_results(directory, of, benchmark)
+
+    for_now = place_of_vectors(out, benchmark)
     is_ours = isinstance(made, Encoded) and isinstance(made.encoder, DualEncoder)
-    ranked = made.rank(benchmark, cache if cache and is_ours else for_now)
+    kept = cache if cache and is_ours else for_now
+    if together:
+        first_says(check)
+        if isinstance(made, Encoded):
+            encode_together(made.encoder, benchmark, cache=kept)
+        if not is_first():
+            return {}
+    else:
+        check()
+    ranked = made.rank(benchmark, kept)
     if ranked.vectors:
         queries, candidates = ranked.vectors
         shares = top_languages(benchmark, queries, candidates, k=FIRST)
@@ -126,6 +144,32 @@ def evaluate(
             keep_results(directory, of, benchmark, exact_ranks(benchmark, *sides), trained)
     shutil.rmtree(for_now, ignore_errors=True)
     return result
+
+
+def place_of_vectors(out: Path, benchmark: Benchmark) -> Path:
+    """Where vectors are kept while a benchmark is evaluated."""
+    return out / f"vectors-{benchmark.name}"
+
+
+def encode_together(
+    encoder: DualEncoder | ForeignEncoder,
+    benchmark: Benchmark,
+    sets: Sequence[Sides] = (),
+    *,
+    cache: Path,
+) -> None:
+    """Encode into a cache what the first process will look for there: of several, each its share; ends when all have.
+
+    Args:
+        encoder, benchmark, sets, cache: as of `embeddings.encode_share`.
+    """
+    if not launched():
+        return
+    state = training_processes()
+    encode_share(
+        encoder, benchmark, sets, cache=cache, process=state.process_index, processes=state.num_processes
+    )
+    state.wait_for_everyone()
 
 
 def debiased_entry(

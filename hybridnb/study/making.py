@@ -31,6 +31,7 @@ from hybridnb.study.plan import (
 from hybridnb.study.runs import DEBIASED, Run, curves_file, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.batching import BatchSampler
+from hybridnb.training.processes import check_shared, first_says, is_first, launched, training_processes
 from hybridnb.training.strategies import Strategy
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def complete(
 def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = False) -> None:
     """Train what is missing of a plan, and evaluate each run when it is trained; under a launcher, at the end.
 
-    All that can fail is tried before the first run.
+    All that can fail is tried before the first run. Of several processes each encodes its share of what is evaluated
+    on; the first ranks.
 
     Args:
         study: whose runs they are.
@@ -95,29 +97,14 @@ def make(study: Study, plan: Mapping[Run, Sequence[str]], *, skip_bad: bool = Fa
     """
     to_rank = _to_rank(study, plan)
     loaded = check(study, plan, skip_bad=skip_bad)
-    ranks = _ranking(study, to_rank, loaded, skip_bad)
+    rank = _ranking(study, to_rank, loaded, skip_bad)
     for run in plan:
         finetune(study, run.strategy, run.seed, fraction=run.fraction, skip_bad=skip_bad)
-        if to_rank[run] and _is_alone():
-            ranks(run)
-    # under a launcher only now: the others would wait for the first in the next training
-    for run in plan:
-        if to_rank[run] and not _is_alone() and is_first():
-            ranks(run)
-
-
-def _is_alone() -> bool:
-    """Whether this process trains alone."""
-    from hybridnb.training.processes import training_processes
-
-    return training_processes().num_processes == 1
-
-
-def is_first() -> bool:
-    """Whether this process is the first of those that train together, which ranks what they trained."""
-    from hybridnb.training.processes import training_processes
-
-    return training_processes().is_main_process
+        if not launched():
+            rank(run)
+    # under a launcher only now: in the next training the others would wait for the first, which ranks alone
+    for run in plan if launched() else ():
+        rank(run)
 
 
 def _ranking(
@@ -129,14 +116,20 @@ def _ranking(
 
     def rank(run: Run) -> None:
         for name in to_rank[run]:
+            of_run = sets() if run in methods else []
+            of_curve = sets(of_curve=True) if (run, name) in curved else []
+            if launched():
+                _encode_together(run, loaded[name], methods.get(run, ()), of_run, of_curve)
+            if not is_first():
+                continue
             print(f"{run.label}: ranking {loaded[name].name}", flush=True)
             evaluate_run(
                 run,
                 loaded[name],
                 study.debiasing,
                 methods.get(run, ()),
-                sets() if run in methods else [],
-                sets(of_curve=True) if (run, name) in curved else [],
+                of_run,
+                of_curve,
                 study.languages,
             )
 
@@ -153,7 +146,9 @@ def _to_rank(study: Study, plan: Mapping[Run, Sequence[str]]) -> dict[Run, list[
         tried = (run, name) not in curved or curves_file(run.directory, name).is_file()
         return run.is_trained and run.is_evaluated(name) and all(debiased) and tried
 
-    return {run: [name for name in names if not done(run, name)] for run, names in plan.items()}
+    return first_says(
+        lambda: {run: [name for name in names if not done(run, name)] for run, names in plan.items()}
+    )
 
 
 def debiasing_sentences(study: Study, *, skip_bad: bool = False, of_curve: bool = False) -> list[Sides]:
@@ -249,9 +244,8 @@ def finetune(
     """
     strategy = strategy if strategy == NOT_TRAINED else str(Strategy.parse(strategy))
     run = run_of(study, strategy, seed, fraction)
-    if run.is_trained:
+    if first_says(lambda: run.is_trained):
         return run
-    from hybridnb.training.processes import training_processes
 
     # one, unless under accelerate launch or torchrun, where all of them make one run
     processes = training_processes()
@@ -261,8 +255,8 @@ def finetune(
     encoder = base_encoder(study, corpus, seed)
     claim_name(claimed)
     with locked(run.directory, hold=processes.is_main_process):
-        processes.wait_for_everyone()
-        if not run.is_trained:
+        if not first_says(lambda: run.is_trained):
+            check_shared(run.directory)
             _make(study, run, encoder, corpus, held_out, processes)
     return run
 
@@ -284,8 +278,7 @@ def _make(
     languages: tuple[str, ...] = ()
     trained = _untrained()
     if run.strategy != NOT_TRAINED:
-        if processes.is_main_process:
-            print(f"{run.label}: fine-tuning", flush=True)
+        print(f"{run.label}: fine-tuning", flush=True)
         trained, languages = _train(study, run, encoder, corpus, held_out)
     processes.wait_for_everyone()
     if processes.is_main_process:
@@ -463,10 +456,7 @@ def evaluate_run(
         FileNotFoundError: a recorded run, which has no encoder.
         ValueError: the benchmark or the encoder cannot be read, or the run has results on another such benchmark.
     """
-    import torch
-
-    from hybridnb.encoders.encoder import DualEncoder
-    from hybridnb.study.evaluation import evaluate
+    from hybridnb.study.evaluation import evaluate, place_of_vectors
 
     name = benchmark if isinstance(benchmark, str) else benchmark.name
     if not run.encoder_directory.is_dir():
@@ -474,16 +464,11 @@ def evaluate_run(
             f"{run.directory} is a recorded run: it has no results on {name}, and no encoder to make them with. "
             "Train anew under another name, such as --set name=mine"
         )
-    encoder = DualEncoder.load(str(run.encoder_directory))
-    settings = recorded_identity(run.info)["settings"]["encoder"]
-    encoder.precision = settings["precision"]
-    # an accelerator makes these states faster than a disk gives them back
-    if settings["trained_layers"] is not None and not torch.accelerator.is_available():
-        encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
+    encoder = _encoder_of(run, run.info)
     benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     debiasings = []
     # where `evaluate` keeps vectors, and takes them away at its end
-    kept = run.directory / "vectors"
+    kept = place_of_vectors(run.directory, benchmark)
     if methods:
         from hybridnb.study.debiased import of_run
 
@@ -496,3 +481,32 @@ def evaluate_run(
     # records travel, and paths with them would name one machine
     made_as = f"{run.directory.parent.name}/{run.directory.name}"
     evaluate(encoder, benchmark, run.directory, name=made_as, debiasings=debiasings, trained=trained)
+
+
+def _encode_together(
+    run: Run, benchmark: Benchmark, methods: Sequence[str], sets: Sequence[Sides], curve: Sequence[Sides]
+) -> None:
+    """Of several processes, each encodes its share of what `evaluate_run` will look for in the first."""
+    from hybridnb.study.evaluation import encode_together, place_of_vectors
+
+    def fitted() -> bool:
+        return all((run.directory / DEBIASED / method / "debiasing.json").is_file() for method in methods)
+
+    sentences = [*([] if first_says(fitted) else sets), *curve]
+    encoder = _encoder_of(run, first_says(lambda: run.info))
+    encode_together(encoder, benchmark, sentences, cache=place_of_vectors(run.directory, benchmark))
+
+
+def _encoder_of(run: Run, info: Mapping[str, Any]) -> DualEncoder:
+    """A trained run's encoder, as it is evaluated."""
+    import torch
+
+    from hybridnb.encoders.encoder import DualEncoder
+
+    encoder = DualEncoder.load(str(run.encoder_directory))
+    settings = recorded_identity(info)["settings"]["encoder"]
+    encoder.precision = settings["precision"]
+    # an accelerator makes these states faster than a disk gives them back
+    if settings["trained_layers"] is not None and not torch.accelerator.is_available():
+        encoder.reuse_frozen(settings["trained_layers"], cache_directory() / "trunk")
+    return encoder

@@ -82,6 +82,12 @@ def first_says(question: Callable[[], Answer]) -> Answer:
     return answer
 
 
+def leave() -> None:
+    """Have this process, and what it starts, be one that no launcher has started: what it does now it does alone."""
+    for name in ("WORLD_SIZE", "RANK", *LAUNCHED):
+        os.environ.pop(name, None)
+
+
 def check_shared(directory: Path) -> None:
     """Whether all processes see one and the same directory, on whichever machine they are.
 
