@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-import torch.distributed.nn.functional
+import torch.distributed
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 from torch.utils.checkpoint import checkpoint
@@ -181,4 +182,22 @@ def gather(vectors: Tensor) -> Tensor:
         return vectors
     if torch.distributed.get_world_size() == 1:
         return vectors
-    return torch.cat(torch.distributed.nn.functional.all_gather(vectors.contiguous()))
+    gathered: Tensor = _Gathered.apply(vectors.contiguous())
+    return gathered
+
+
+class _Gathered(torch.autograd.Function):
+    """Rows of all processes; each row's gradient is the sum of what it has in every process."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(parts, rows)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        # summed over all rows, not scattered: gloo has no such operation, and the weights' gradients are far larger
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total.chunk(torch.distributed.get_world_size())[torch.distributed.get_rank()]
