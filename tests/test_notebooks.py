@@ -18,6 +18,7 @@ from toy import write_study, write_xquad_r
 
 from hybridnb.notebooks import cells_for, check_parameters, steps
 from hybridnb.places import NOTEBOOKS
+from hybridnb.report.published import REPORTED
 from hybridnb.study.settings import Study
 
 TYPES = {"study": str, "alpha": float, "seed": int, "languages": list}
@@ -77,7 +78,7 @@ class TestCommitted:
 def test_of_another_study_nothing_is_said_that_is_about_a_built_in_one(number):
     (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
-    built_in = Study.load("quick" if number < "03" else "e5")
+    built_in = Study.load("quick" if number < "03" else REPORTED)
     assert cells_for(built_in, cells) == cells
     others = cells_for(built_in.only(seeds=[5]), cells)
     about = f"about-{built_in.name}"
