@@ -19,6 +19,9 @@ from hybridnb.retrieval.sharded.build import has_index
 from hybridnb.retrieval.sharded.layout import Index, Shard
 from hybridnb.retrieval.sharded.store import BLOCK, Stored, read_vectors
 
+MORE = 4
+"""Candidates that an index is asked for in place of one: the stored vectors tell which of them are the best."""
+
 CHUNK = 2**24
 """Values of vectors that are scored together: 64 MB."""
 
@@ -101,17 +104,20 @@ def search_shard(search: Search, pool: Pool, queries: Matrix, shard: Shard) -> N
     depth = min(search.k + pool.excluded.row.shape[1], len(shard))
     sampled = queries[search.sampled(len(queries))]
     if has_index(shard, search.factory):
-        rows = _by_index(search, shard, queries, depth)
+        rows = _by_index(search, shard, queries, min(MORE * depth, len(shard)))
         exact = _exactly(vectors, sampled, depth)
     else:
         rows = _exactly(vectors, queries, depth)
         exact = rows[search.sampled(len(queries))]
+    scores = _scores(vectors, queries, rows)
+    best = np.lexsort((rows, -scores), axis=1)[:, :depth]
+    rows, scores = (np.take_along_axis(values, best, axis=1) for values in (rows, scores))
     language = pool.languages.index(shard.language)
     relevant = np.where(pool.relevant.language == language, pool.relevant.row, -1)[pool.query_id]
     inside = (relevant >= shard.start) & (relevant < shard.stop)
     found = {
         "rows": np.where(rows < 0, -1, rows + shard.start).astype(np.int32),
-        "scores": _scores(vectors, queries, rows),
+        "scores": scores,
         "exact_rows": np.where(exact < 0, -1, exact + shard.start).astype(np.int32),
         "exact_scores": _scores(vectors, sampled, exact),
         "relevant": _scores(vectors, queries, np.where(inside, relevant - shard.start, -1)),
