@@ -111,7 +111,7 @@ def search_shard(search: Search, pool: Pool, queries: Matrix, shard: Shard) -> N
         exact = rows[search.sampled(len(queries))]
     scores = _scores(vectors, queries, rows)
     best = np.lexsort((rows, -scores), axis=1)[:, :depth]
-    rows, scores = (np.take_along_axis(values, best, axis=1) for values in (rows, scores))
+    rows, scores = np.take_along_axis(rows, best, axis=1), np.take_along_axis(scores, best, axis=1)
     language = pool.languages.index(shard.language)
     relevant = np.where(pool.relevant.language == language, pool.relevant.row, -1)[pool.query_id]
     inside = (relevant >= shard.start) & (relevant < shard.stop)
