@@ -33,3 +33,9 @@ def test_threads_wait_without_spinning_unless_told_otherwise() -> None:
 def test_texts_of_any_script_are_printed_whatever_the_locale() -> None:
     where = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert python("print('\\u0e44\\u0e17\\u0e22 \\udcff')", **where) == "ไทย \\udcff"
+
+
+def test_of_processes_that_work_together_the_first_alone_speaks() -> None:
+    say = "print('done')"
+    assert python(say, LOCAL_RANK="0", RANK="0") == python(say, RANK="1") == "done"
+    assert python(say, LOCAL_RANK="0", RANK="2") == ""

@@ -23,9 +23,10 @@ from numpy.testing import assert_array_equal
 from toy import SENTENCES, tiny_xlmr
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.sentences import ParallelSentences, Sides
 from hybridnb.encoders.encoder import DualEncoder, Kind
 from hybridnb.retrieval import embeddings
-from hybridnb.retrieval.embeddings import encode_benchmark
+from hybridnb.retrieval.embeddings import encode_benchmark, encode_sentences, encode_share
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.vectors import Parted, Vectors
@@ -191,6 +192,30 @@ def test_two_processes_fill_one_cache(encoder: DualEncoder, tmp_path: Path) -> N
         one, other = two.map(lambda _: encode_benchmark(encoder, benchmark(), cache=tmp_path), range(2))
     assert_same(one, other)
     assert len(kept(tmp_path)) == 2
+
+
+def test_processes_make_each_part_once_and_the_first_finds_them_all(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "PART", 2)
+    sentences = ParallelSentences(
+        "few", {code: ["eins 1", "zwei 2", "drei 3"] for code in ("de", "en")}, ["a", "b", "c"]
+    )
+    sets = [Sides(sentences, sentences)]
+    made: list[set[Path]] = []
+    for process in range(3):
+        before = set(kept(tmp_path))
+        encode_share(encoder, benchmark(), sets, cache=tmp_path, process=process, processes=3)
+        made.append(set(kept(tmp_path)) - before)
+    assert all(made) and max(map(len, made)) - min(map(len, made)) <= 1
+    monkeypatch.setattr(encoder, "encode", None)  # nothing is left to encode
+    vectors = encode_benchmark(encoder, benchmark(), cache=tmp_path)
+    encode_sentences(encoder, sets, cache=tmp_path)
+    monkeypatch.undo()
+    assert set(kept(tmp_path)) == set.union(*made)
+    for mine, whole in zip(vectors, encode_benchmark(encoder, benchmark(), cache=None), strict=True):
+        for language in whole:
+            np.testing.assert_allclose(mine[language], whole[language], atol=2e-6)
 
 
 def by_letters(texts: Sequence[str], kind: Kind, **_: bool) -> np.ndarray:

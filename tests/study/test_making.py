@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -350,32 +346,6 @@ def test_a_run_can_be_fine_tuned_further(run: Run, study: Study) -> None:
     assert_array_equal(
         encoder.model.get_input_embeddings().weight.detach(), saved["embeddings.word_embeddings.weight"]
     )
-
-
-def test_two_processes_make_the_same_run_as_one(run: Run, study: Study, tmp_path: Path) -> None:
-    """`hybridnb train` under torchrun: each process encodes half of every batch."""
-    toml = Path(study.corpus.training).with_name("toy.toml")
-    environment = {**os.environ, "HYBRIDNB_HOME": str(tmp_path / "elsewhere"), "OMP_NUM_THREADS": "1"}
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hybridnb.cli"]
-    done = subprocess.run(
-        [sys.executable, *launch, "train", str(toml), "--strategy", "hybrid(0.5)"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    directory = tmp_path / "elsewhere" / "runs" / run.directory.relative_to(plan.RUNS)
-    assert {path.name for path in directory.iterdir()} == {"run.json", "history.csv", "encoder"}
-    history = pd.read_csv(directory / "history.csv")
-    assert_frame_equal(history, run.history, check_exact=False, rtol=1e-3)
-    one, two = (load_file(path / "encoder" / "model.safetensors") for path in (run.directory, directory))
-    for name, weight in one.items():
-        # where a gradient is but rounding noise, Adam's step may differ by up to the learning rate
-        assert (two[name] - weight).abs().max() < 4e-3, name
-        assert (two[name] - weight).abs().mean() < 1e-5, name
-    assert np.isfinite(history["loss"][1:]).all()
 
 
 def test_a_run_is_evaluated_before_the_next_is_trained(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

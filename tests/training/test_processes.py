@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from hybridnb.training.processes import LAUNCHED, training_processes
+from hybridnb.training.processes import (
+    LAUNCHED,
+    check_shared,
+    first_says,
+    is_first,
+    leave,
+    training_processes,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +47,29 @@ def test_fewer_processes_than_announced_are_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("accelerate.PartialState", lambda **_: SimpleNamespace(num_processes=1))
     with pytest.raises(ValueError, match="WORLD_SIZE is 2, but 1 processes have started"):
         training_processes()
+
+
+def test_one_process_of_a_launcher_is_the_first_until_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr("accelerate.PartialState.is_main_process", False)
+    assert not is_first()
+    assert first_says(lambda: 1) is None
+    leave()
+    assert is_first()
+    assert first_says(lambda: 1) == 1
+
+
+def test_a_directory_that_a_machine_does_not_see_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    check_shared(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_dir", lambda _: False)
+        patch.setattr("socket.gethostname", lambda: "node2")
+        with pytest.raises(
+            ValueError, match=r"not the same directory on every machine \(another on node2\): set HYB"
+        ):
+            check_shared(tmp_path)
+    assert not list(tmp_path.iterdir())
