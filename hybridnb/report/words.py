@@ -11,10 +11,10 @@ from hybridnb.measures.catalogue import MEASURES, Measure
 from hybridnb.report.claims import EQUIVALENT, HELD, REFUTED, UNDECIDED
 
 MARKS = {
-    HELD: "**\N{CHECK MARK} held**",
-    REFUTED: "**\N{BALLOT X} refuted**",
-    EQUIVALENT: "\N{ALMOST EQUAL TO} equivalent",
-    UNDECIDED: "? undecided",
+    HELD: "**\N{CHECK MARK}\N{NO-BREAK SPACE}held**",
+    REFUTED: "**\N{BALLOT X}\N{NO-BREAK SPACE}refuted**",
+    EQUIVALENT: "\N{ALMOST EQUAL TO}\N{NO-BREAK SPACE}equivalent",
+    UNDECIDED: "?\N{NO-BREAK SPACE}undecided",
 }
 """How a verdict is set apart, with a sign for who does not see the type."""
 
@@ -32,7 +32,7 @@ def verdict_table(verdicts: pd.DataFrame) -> str:
     Example:
         >>> row = {"hypothesis": "X-Y is better than X-X-mono", "measure": "Cr mAP", "difference": 0.0161, "low": 0.011}
         >>> row |= {"high": 0.021, "p_holm": 0.001, "seeds": 4, "margin": 0.01, "resolved": 0.007, "verdict": "held"}
-        >>> print(verdict_table(pd.DataFrame([row])).splitlines()[-1])
+        >>> print(verdict_table(pd.DataFrame([row])).splitlines()[-1].replace(chr(160), " "))
         | Cr mAP: X-Y is better than X-X-mono | **✓ held** | +0.016 [+0.011, +0.021], p 0.0010, 4 seeds |
     """
     lines = ["| claim | verdict | evidence |", "| :--- | :--- | :--- |"]
