@@ -458,13 +458,7 @@ def evaluate_run(
     """
     from hybridnb.study.evaluation import evaluate, place_of_vectors
 
-    name = benchmark if isinstance(benchmark, str) else benchmark.name
-    if not run.encoder_directory.is_dir():
-        raise FileNotFoundError(
-            f"{run.directory} is a recorded run: it has no results on {name}, and no encoder to make them with. "
-            "Train anew under another name, such as --set name=mine"
-        )
-    encoder = _encoder_of(run, run.info)
+    encoder = _encoder_of(run, run.info, benchmark if isinstance(benchmark, str) else benchmark.name)
     benchmark = corpora.load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     debiasings = []
     # where `evaluate` keeps vectors, and takes them away at its end
@@ -493,16 +487,21 @@ def _encode_together(
         return all((run.directory / DEBIASED / method / "debiasing.json").is_file() for method in methods)
 
     sentences = [*([] if first_says(fitted) else sets), *curve]
-    encoder = _encoder_of(run, first_says(lambda: run.info))
+    encoder = _encoder_of(run, first_says(lambda: run.info), benchmark.name)
     encode_together(encoder, benchmark, sentences, cache=place_of_vectors(run.directory, benchmark))
 
 
-def _encoder_of(run: Run, info: Mapping[str, Any]) -> DualEncoder:
-    """A trained run's encoder, as it is evaluated."""
+def _encoder_of(run: Run, info: Mapping[str, Any], benchmark: str) -> DualEncoder:
+    """A trained run's encoder, as it is evaluated. FileNotFoundError: it is recorded, and has none."""
     import torch
 
     from hybridnb.encoders.encoder import DualEncoder
 
+    if not run.encoder_directory.is_dir():
+        raise FileNotFoundError(
+            f"{run.directory} is a recorded run: it has no results on {benchmark}, and no encoder to make them with. "
+            "Train anew under another name, such as --set name=mine"
+        )
     encoder = DualEncoder.load(str(run.encoder_directory))
     settings = recorded_identity(info)["settings"]["encoder"]
     encoder.precision = settings["precision"]
