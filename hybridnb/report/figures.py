@@ -60,7 +60,8 @@ def save(figure: Figure, study: str, name: str) -> Image:
     """Write figures/STUDY/NAME.png and NAME.svg, with what the figure shows in words (`described`) in both.
 
     Returns:
-        The picture for the notebook to show; nbconvert puts the words into its alt text.
+        The picture for the notebook to show, with the words as `alt` in its metadata; nbconvert's classic template
+        reads them there, its lab template and JupyterLab do not.
     """
     from IPython.display import Image
 
