@@ -102,8 +102,8 @@ def check_shared(directory: Path) -> None:
     from accelerate.utils import gather_object
 
     with tempfile.TemporaryDirectory(dir=directory if is_first() else None, prefix=".seen-") as mine:
-        theirs = first_says(lambda: mine)
-        blind = gather_object([] if Path(theirs).is_dir() else [socket.gethostname()])
+        token = first_says(lambda: Path(mine).name)
+        blind = gather_object([] if (directory / token).is_dir() else [socket.gethostname()])
     if blind:
         raise ValueError(
             f"{directory} is not the same directory on every machine (another on {', '.join(sorted(set(blind)))}): "
