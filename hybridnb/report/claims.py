@@ -436,6 +436,32 @@ def question_values(runs: Sequence[Run], benchmark: str) -> Values:
     return result
 
 
+def against(runs: Sequence[Run], benchmark: str, first: str = HYBRID) -> pd.DataFrame:
+    """A system minus batches of one language, X-Y, the encoder as it is and one matrix: as text with 95 % intervals.
+
+    With one seed the intervals are over questions alone: of these encoders.
+
+    Args:
+        runs, benchmark: as of `claims`.
+        first: the system, by its name.
+
+    Returns:
+        Index (against, seeds), a column a measure of `tables.MAIN`; what has no runs is left out.
+    """
+    systems, clusters, rows = Systems(runs), paragraphs(benchmark_name(benchmark)), []
+    for other in (MONO, CROSS, NOT_TRAINED, debiased(NOT_TRAINED)):
+        of_first, of_other = (
+            [systems.values(run, benchmark, unseen=False) for run in side]
+            for side in systems.matched(first, other, benchmark)
+        )
+        if of_first and of_other:
+            labels = [label for label in tables.MAIN if label in of_first[0]]
+            shown = {label: _with_interval(label, of_first, of_other, clusters) for label in labels}
+            rows.append({"against": other, "seeds": len(of_first), **shown})
+    keys = ["against", "seeds"]
+    return pd.DataFrame(rows, columns=None if rows else keys).set_index(keys)
+
+
 def where_it_pays(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     """Hybrid minus X-X-mono and X-Y at every fraction of the data, over matched seeds, as text with 95 % intervals.
 

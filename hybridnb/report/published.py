@@ -13,7 +13,7 @@ from hybridnb.report.tables import CROSS, HEADLINE, MAIN, MONO, as_text, by_lang
 from hybridnb.retrieval.ranks_table import TASKS
 from hybridnb.study.runs import Run
 
-REPORTED = "e5-paired"
+REPORTED = "e5"
 """The built-in study that the report, notebook 05, is about: what it says in words is about no other."""
 
 FILE = SHIPPED / "data" / "published.csv"

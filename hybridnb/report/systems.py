@@ -66,10 +66,16 @@ def levels(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.Da
     """Each system's measures with 95 % intervals over paragraphs and seeds (`significance.interval`).
 
     Returns:
-        strategy, method, seeds, measure (labels of `tables.MAIN`), value, low, high.
+        strategy, method, seeds, measure (labels of `tables.MAIN`), value, low, high; no interval, but the mean over
+        seeds, of a system whose metrics alone were recorded.
     """
     rows, clusters = [], paragraphs(benchmark_name(benchmark))
     for (strategy, method), runs in of.items():
+        if not all(run.is_compared(benchmark) for run in runs):
+            means = scores(runs, benchmark).mean(numeric_only=True)
+            known = [label for label in MAIN if label in means]
+            rows += [(strategy, method, len(runs), label, means[label], np.nan, np.nan) for label in known]
+            continue
         values = [run.question_values(benchmark) for run in runs]
         nothing_at_all = [0 * table for table in values]
         for label in (label for label in MAIN if label in values[0]):

@@ -39,7 +39,7 @@ def named_run(name: str) -> Run:
 
     Example:
         >>> named_run("e5/X-Y seed 0").directory.name
-        'X-Y-seed0-dac56e40'
+        'X-Y-seed0-a058b956'
     """
     if (Path(name).expanduser() / "run.json").is_file():
         return run_at(Path(name).expanduser())

@@ -81,7 +81,7 @@ def run_of(study: Study, strategy: str, seed: int, fraction: float | None = None
 
     Example:
         >>> run_of(Study.load("e5"), "X-Y", 0).directory.name
-        'X-Y-seed0-dac56e40'
+        'X-Y-seed0-a058b956'
     """
     if fraction is not None:
         study = study.with_fraction(fraction)

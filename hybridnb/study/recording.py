@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hybridnb.corpora import benchmark_name, load_benchmark
@@ -18,6 +19,8 @@ from hybridnb.study.tuning import TABLE as TRIALS
 
 LEAKS = "leaks.json"
 FILES = ("run.json", "history.csv", "evaluations.json", "metrics.json")
+BY_BENCHMARK = ("evaluations.json", "metrics.json")
+"""Files with an entry for each benchmark; those that the study asks for are kept."""
 
 
 def record(study: Study) -> Iterator[str]:
@@ -57,7 +60,7 @@ def record(study: Study) -> Iterator[str]:
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
             drawn = run.fraction == study.corpus.fraction and first.get(run.strategy) == run.seed
-            files = list(FILES)
+            files, names = list(FILES), set(map(benchmark_name, benchmarks))
             for benchmark in benchmarks:
                 name = benchmark_name(benchmark)
                 keeps = _keeps_ranks(study, run, benchmark)
@@ -79,7 +82,11 @@ def record(study: Study) -> Iterator[str]:
             with atomic(RESULTS / study.name / made.directory.name) as part:
                 for file in files:
                     (part / file).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(made.directory / file, part / file)
+                    if Path(file).name in BY_BENCHMARK:
+                        whole = read_json(made.directory / file)
+                        write_json(part / file, {name: whole[name] for name in whole if name in names})
+                    else:
+                        shutil.copyfile(made.directory / file, part / file)
             yield f"{run.label}: recorded"
     if (trials := RUNS / study.name / TRIALS).is_file():
         write_text(RESULTS / study.name / TRIALS, trials.read_text(encoding="utf-8"))
