@@ -18,6 +18,8 @@ test: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,mean,rounds
+	$(BIN)/python benchmarks/chunks.py
+	$(BIN)/python benchmarks/cpu_training.py
 
 # the documentation, as HTML in site/
 docs: $(VENV)/.installed-docs

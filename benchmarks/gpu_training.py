@@ -408,7 +408,7 @@ class Bench:
         else:
 
             def loss_of(batch: Any) -> torch.Tensor:
-                return contrastive_loss(towers, batch, TEMPERATURE)
+                return contrastive_loss(towers, batch, TEMPERATURE, row.chunk)
 
         def step(batch: Any) -> torch.Tensor:
             with torch.autocast(self.device.type, dtype=torch.bfloat16):

@@ -20,10 +20,12 @@ class TrainingSettings(Settings):
         warmup: fraction of the steps.
         schedule: of the learning rate afterwards, by its transformers name.
         patience: validations without improvement before stopping, 0 never.
-        chunk: texts whose activations are held at a time, 0 all (see `loss.encode_in_chunks`).
+        chunk: texts whose activations are held at a time, 0 all: batches larger than memory, with the same gradients
+            (see `loss.encode_in_chunks`).
         hard_negatives: whether the corpus' own are negatives of every query of their batch.
         keep_best: end with the weights of the lowest validation loss, else with the last ones.
-        sort_by_length: encode texts of like length together, about 1,000 tokens at a time; faster on a CPU.
+        sort_by_length: encode queries and passages of like length together, about 1,000 tokens at a time on a CPU;
+            faster there.
         max_query_length, max_passage_length: tokens that texts are cut to in training; left out, as the encoder
             cuts them anywhere.
     """

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recomputed
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -71,9 +72,12 @@ class Towers(nn.Module):
 
 
 def contrastive_loss(
-    towers: Callable[[dict[str, Features]], dict[str, Tensor]], batch: Batch, temperature: float
+    towers: Callable[[dict[str, Features]], dict[str, Tensor]],
+    batch: Batch,
+    temperature: float,
+    chunk: int = 0,
 ) -> Tensor:
-    """InfoNCE of a batch, its candidates gathered from every process."""
+    """InfoNCE of a batch, its candidates gathered from every process; the scores of `chunk` queries at a time."""
     vectors = towers({side: batch[side] for side in SIDES if side in batch})
     passages, texts = gather(vectors["passages"]), gather(batch["passage_texts"])
     negatives = None
@@ -82,14 +86,26 @@ def contrastive_loss(
         texts = torch.cat([texts, gather(batch["hard_negative_texts"])])
     size = len(vectors["queries"])
     first = torch.distributed.get_rank() * size if len(passages) > size else 0
-    return info_nce(
-        vectors["queries"],
-        passages,
-        temperature=temperature,
-        hard_negatives=negatives,
-        same=same_text(batch["passage_texts"], texts),
-        first=first,
-    )
+
+    def of_queries(start: int, stop: int) -> Tensor:
+        return info_nce(
+            vectors["queries"][start:stop],
+            passages,
+            temperature=temperature,
+            hard_negatives=negatives,
+            same=same_text(batch["passage_texts"][start:stop], texts),
+            first=first + start,
+        )
+
+    if not 0 < chunk < size:
+        return of_queries(0, size)
+    # the scores of a large batch take more memory than a chunk's activations
+    parts = [(start, min(start + chunk, size)) for start in range(0, size, chunk)]
+    losses = [
+        (stop - start) / size * recomputed(of_queries, start, stop, use_reentrant=False)
+        for start, stop in parts
+    ]
+    return torch.stack(losses).sum()
 
 
 class BatchTrainer(Trainer):
@@ -127,7 +143,7 @@ class BatchTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        return contrastive_loss(model, inputs, self.temperature)
+        return contrastive_loss(model, inputs, self.temperature, self.towers.chunk)
 
     def training_step(
         self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None
