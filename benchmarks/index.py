@@ -111,7 +111,7 @@ def step(place: Path, what: str, factory: str, options: argparse.Namespace) -> d
         zeros = np.zeros(len(ids), dtype=np.int64)
         sizes = np.array([options.candidates])
         pool = Pool("vectors", [LANGUAGE], sizes, ids, zeros, np.arange(len(ids)), none, none)
-        search = Search(index, factory, FACTORIES[factory], K, sample=1)
+        search = Search(index, factory, FACTORIES[factory], K, sample=0)
         for shard in index.shards:
             search_shard(search, pool, queries, shard)
         np.save(place / f"{factory}.npy", list(merged(search, pool))[-1].positions)

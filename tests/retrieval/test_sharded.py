@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,24 +195,25 @@ def test_what_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
 
 
 class Hashed:
-    """Vectors that follow from the letters of a text; counts the texts that it is asked for."""
+    """Vectors that follow from the digits of a text; counts the texts, and kills its process before too many."""
 
     dimension = 8
     sha256 = "0" * 64
 
-    def __init__(self, stop_after: int = 10**9) -> None:
-        self.asked, self.stop_after = 0, stop_after
+    def __init__(self, killed_after: int = 10**9) -> None:
+        self.asked, self.killed_after = 0, killed_after
 
     def encode(self, texts: list[str], kind: str, *, progress: bool = False) -> Any:
-        if self.asked + len(texts) > self.stop_after:
-            raise KeyboardInterrupt
+        if self.asked + len(texts) > self.killed_after:
+            os.kill(os.getpid(), signal.SIGKILL)
         self.asked += len(texts)
         counts = [[text.count(letter) + 1 for letter in "01234567"] for text in texts]
         vectors = np.array(counts, dtype=np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_what_was_encoded_before_a_stop_is_not_encoded_again(
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that is killed is forked here")
+def test_what_was_encoded_before_a_kill_is_not_encoded_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embeddings, "PART", 4)
@@ -220,10 +224,10 @@ def test_what_was_encoded_before_a_stop_is_not_encoded_again(
         for shard in index.shards:
             encode_shard(encoder, texts, index, shard)
 
-    stopped = Hashed(stop_after=14)
-    with pytest.raises(KeyboardInterrupt):
-        encode(stopped)
-    assert stopped.asked == 12
+    killed = multiprocessing.get_context("fork").Process(target=encode, args=[Hashed(killed_after=14)])
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert list((tmp_path / "vectors").glob("*.safetensors")) == []
     going_on = Hashed()
     encode(going_on)

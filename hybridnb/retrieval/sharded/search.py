@@ -38,7 +38,7 @@ class Search:
         factory: Of their FAISS indexes, "Flat" for exact search.
         parameters: Of the search, as `faiss.ParameterSpace` reads them: "nprobe=16", "efSearch=64".
         k: Candidates of a query in a pool; what stands beyond counts as not retrieved.
-        sample: Queries, evenly spaced, that are searched exactly besides.
+        sample: Queries, evenly spaced, that are searched exactly besides; 0 where recall is not asked for.
     """
 
     index: Index
@@ -214,6 +214,8 @@ def set_parameters(index: faiss.Index, parameters: str) -> None:
 
 
 def _exactly(vectors: Stored, queries: Matrix, depth: int) -> Positions:
+    if not len(queries):
+        return np.empty((0, depth), dtype=np.int64)
     heap = faiss.ResultHeap(len(queries), depth, keep_max=True)
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
