@@ -150,6 +150,7 @@ def cost(table: pd.DataFrame) -> pd.DataFrame:
             "encode h, eight GPUs (assumed)": passages / ONE_GPU / 8 / 3600,
             "GB float16": passages * 384 * 2 / 1e9,
             "GB int8": passages * 384 / 1e9,
+            "MiB of memory to build and search": table[["build_peak_mib", "search_peak_mib"]].max(axis=None),
         }
         for of in table.itertuples():
             searched = sum(n * t for n, t in MIRACL.values()) if language == "whole" else passages * topics
@@ -176,7 +177,11 @@ def draw(table: pd.DataFrame) -> None:
         left.scatter(of.queries_per_cpu_s, of._asdict()["recall_100"], **look)
         right.scatter(max(of.build_cpu_s, 1), of.disk_mib / of.vectors * 2**20, **look)
     left.set(xscale="log", xlabel="queries a second of one core", ylabel="recall@100 of exact search")
-    right.set(xscale="log", xlabel="seconds of one core to build", ylabel="bytes a vector on disk")
+    right.set(
+        xscale="log", xlabel="seconds of one core to build (Flat: none)", ylabel="bytes a vector on disk"
+    )
+    left.set_xticks([10, 20, 50, 100, 200], ["10", "20", "50", "100", "200"])
+    left.set_xticks([], minor=True)
     left.legend(loc="lower left", fontsize=9)
     millions = table["vectors"].iloc[0] / 1e6
     figure.suptitle(f"{millions:g} million vectors of 384 dimensions in {table['shards'].iloc[0]} shards")
