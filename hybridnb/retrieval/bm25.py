@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import bm25s
 import numpy as np
 import pandas as pd
 import regex
@@ -21,6 +20,9 @@ from hybridnb.progress import progress
 from hybridnb.retrieval.nearest import First
 from hybridnb.retrieval.pool import Pool
 from hybridnb.retrieval.ranks_table import make_ranks
+
+if TYPE_CHECKING:
+    import bm25s
 
 # Marks belong to words: without them a Hindi or Thai word falls apart at its vowel signs.
 _RUN = regex.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?:(?![{UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}])+")
@@ -165,6 +167,9 @@ def _scored(
 
 def index_of(candidates: Sequence[Sequence[str]]) -> bm25s.BM25:
     """The index of a pool, of the `terms` of its candidates."""
+    # where JAX is installed, importing this takes three quarters of the GPU's memory from the encoder
+    import bm25s
+
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     index.index(candidates, show_progress=False)
     return index
