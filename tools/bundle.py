@@ -23,7 +23,7 @@ from hybridnb import corpora
 from hybridnb.corpora.source import located
 from hybridnb.debiasing.settings import TRAINING
 from hybridnb.files import atomic
-from hybridnb.study.making import debiasing_sentences, training_data
+from hybridnb.study.data import debiasing_sentences, training_data
 from hybridnb.study.settings import Study
 from hybridnb.terminal import Strict, guarded
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from hybridnb.files import write_text
 from hybridnb.places import RESULTS, shipped
-from hybridnb.study import making
+from hybridnb.study.data import batches, training_data
+from hybridnb.study.finetuning import base_encoder
 from hybridnb.study.settings import Study
 from hybridnb.training.batching import BatchSampler
 
@@ -72,17 +73,15 @@ def of_study(study: Study, strategies: Sequence[str] = (), seed: int = 0) -> pd.
         seed: of the runs.
 
     Raises:
-        ValueError, OSError: as `making.training_data`, or the encoder, whose tokens say what may not meet in a batch,
+        ValueError, OSError: as `data.training_data`, or the encoder, whose tokens say what may not meet in a batch,
             cannot be read.
     """
     from hybridnb.training.lookalikes import groups_as_read
 
-    corpus, _ = making.training_data(study)
-    encoder = making.base_encoder(study, corpus, seed)
+    corpus, _ = training_data(study)
+    encoder = base_encoder(study, corpus, seed)
     groups = groups_as_read(corpus, encoder, study.training, study.languages)
-    samplers = {
-        name: making.batches(study, corpus, name, seed, groups) for name in strategies or study.strategies
-    }
+    samplers = {name: batches(study, corpus, name, seed, groups) for name in strategies or study.strategies}
     return marginals(samplers, study.training.steps)
 
 

@@ -17,7 +17,7 @@ from hybridnb import corpora, encoders
 from hybridnb.corpora.parallel import Item, ParallelCorpus, normalised
 from hybridnb.files import write_text
 from hybridnb.places import RUNS
-from hybridnb.study.making import batches
+from hybridnb.study.data import batches
 from hybridnb.study.settings import Study, changed_name
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hybridnb.corpora import benchmark_name, load_benchmark
 from hybridnb.corpora.leaks import leaks
 from hybridnb.files import atomic, read_json, write_json, write_text
 from hybridnb.places import RESULTS, RUNS, shipped
-from hybridnb.study.making import training_data
+from hybridnb.study.data import training_data
 from hybridnb.study.plan import curve_runs, methods_by_run, planned, run_here, study_runs
 from hybridnb.study.runs import DEBIASED, Run, curves_file
 from hybridnb.study.settings import NOT_TRAINED, Study

@@ -21,8 +21,10 @@ from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.corpora.sentences import load_sentences
 from hybridnb.files import write_text
 from hybridnb.places import RUNS
-from hybridnb.study.making import evaluate_run, finetune, training_data
+from hybridnb.study.data import training_data
+from hybridnb.study.finetuning import finetune
 from hybridnb.study.plan import run_here
+from hybridnb.study.run_evaluation import evaluate_run
 from hybridnb.study.runs import Run, read_evaluations
 from hybridnb.study.settings import NOT_TRAINED, Study
 

@@ -27,6 +27,7 @@ from hybridnb.retrieval.mapped import mapped
 from hybridnb.retrieval.ranking import exact_ranks
 from hybridnb.retrieval.vectors import Parted
 from hybridnb.study import making, plan, recording
+from hybridnb.study.data import training_data
 from hybridnb.study.debiased import fit_and_measure, of_run, read_sets, save
 from hybridnb.study.evaluation import evaluate
 from hybridnb.study.runs import read_evaluations
@@ -300,7 +301,7 @@ def test_every_run_of_a_study_is_debiased(
     assert not any((run.directory / "debiased").exists() for run in without)
     made = making.complete(study)  # the methods are added later: the same runs
     assert [run.directory for run in made] == [run.directory for run in without]
-    corpus, _ = making.training_data(study)
+    corpus, _ = training_data(study)
     sets = read_sets(study.debiasing.sentences, corpus=corpus)
     for run in made:
         encoder = DualEncoder.load(run.encoder_directory)

@@ -14,7 +14,7 @@ from toy import TEMPLATES
 
 from hybridnb import corpora
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.study import making
+from hybridnb.study.data import batches, training_data
 from hybridnb.study.own import Own, on_own_data, split
 from hybridnb.study.plan import planned
 from hybridnb.training.data import validation_batches
@@ -101,7 +101,7 @@ def test_the_parts_are_files_and_the_test_part_is_the_benchmark(study: Callable[
     own = study([ALL] * 60)
     chosen = own.study
     assert chosen.name == "faq-small-layers=1-hidden=16-heads=2"
-    train, held_out = making.training_data(chosen)
+    train, held_out = training_data(chosen)
     assert list(train.items) == list(own.parts["train"].items)
     assert list(held_out.items) == list(own.parts["validation"].items)
     benchmark = corpora.load_benchmark(chosen.benchmarks[0])
@@ -113,7 +113,7 @@ def test_the_parts_are_files_and_the_test_part_is_the_benchmark(study: Callable[
     assert chosen.training.steps % 6 == 0
     assert 2 * chosen.training.batch_size <= len(train)
     for run in planned(chosen):
-        making.batches(chosen, train, run.strategy, run.seed)
+        batches(chosen, train, run.strategy, run.seed)
     kinds = validation_batches(held_out, chosen.training, chosen.languages)
     assert set(kinds) == {"mono", "cross"} and all(data.batch(0) for data in kinds.values())
     said = str(own)
@@ -142,7 +142,7 @@ def test_what_is_set_wins(study: Callable[..., Own]) -> None:
 def test_validation_can_be_another_corpus(study: Callable[..., Own], tmp_path: Path) -> None:
     few = study([ALL] * 30, {"name": "few"})
     own = study([ALL] * 40, {"name": "mine", "corpus.validation": few.study.corpus.validation})
-    assert making.training_data(own.study)[1].sha256 == few.parts["validation"].sha256
+    assert training_data(own.study)[1].sha256 == few.parts["validation"].sha256
     assert own.study.training.validation_batch_size == len(few.parts["validation"]) == 3
 
 
@@ -171,7 +171,7 @@ def test_what_the_data_cannot_serve_is_left_out_and_said(
     assert all(why in reason for reason in own.left_out.values())
     assert all(f"Left out: {', '.join(own.left_out)}: {why}" in str(own) for why in own.left_out.values())
     assert ('To train without es: --set \'languages=["de", "en"]\'' in str(own)) == (ALL in languages)
-    _, held_out = making.training_data(own.study)
+    _, held_out = training_data(own.study)
     assert validation_batches(held_out, own.study.training, None)["mono"].batch(0)
 
 

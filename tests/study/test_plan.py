@@ -166,10 +166,10 @@ def test_trained_runs_have_all_debiasings_or_some_or_none(study: Study) -> None:
 
 def test_a_sweep_of_a_study_has_its_name(study: Study) -> None:
     """A fraction of the data is another run, not another study."""
-    from hybridnb.study import making
+    from hybridnb.study.finetuning import finetune
 
     swept = changed(study, sweeps=(Sweep(strategies=("X-Y",), fraction=0.8),))
     plan.claim_name(study)
     (run,) = plan.sweep_runs(swept, "xquad-r")
-    assert making.finetune(swept, "X-Y", 0, fraction=0.8) == run
+    assert finetune(swept, "X-Y", 0, fraction=0.8) == run
     assert run.is_trained

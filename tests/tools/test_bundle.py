@@ -14,7 +14,7 @@ from hybridnb.corpora import load_benchmark
 from hybridnb.corpora.settings import CorpusSettings
 from hybridnb.debiasing.settings import DebiasingSettings
 from hybridnb.encoders.settings import EncoderSettings
-from hybridnb.study import making
+from hybridnb.study.data import debiasing_sentences, training_data
 from hybridnb.study.settings import Study
 from tools.bundle import bundle
 
@@ -47,8 +47,8 @@ def test_the_unpacked_bundle_stands_in_for_the_data_directory(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def content() -> list[str]:
-        sides = [side for of_set in making.debiasing_sentences(study) for side in of_set]
-        return [part.sha256 for part in (*making.training_data(study), load_benchmark("xquad-r"), *sides)]
+        sides = [side for of_set in debiasing_sentences(study) for side in of_set]
+        return [part.sha256 for part in (*training_data(study), load_benchmark("xquad-r"), *sides)]
 
     before = content()
     file = bundle(study, tmp_path / "out" / "toy.tar.gz")
