@@ -14,8 +14,8 @@ from hybridnb.study.runs import Run
 from hybridnb.study.settings import Study
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def trained(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a study, its benchmark and one finished run, which no test changes."""
     directory = tmp_path_factory.mktemp("toy")
     write_xquad_r(directory / "data")
