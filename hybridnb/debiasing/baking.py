@@ -8,7 +8,7 @@ from sentence_transformers.base.modules import Module
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Router
 
 from hybridnb.debiasing.maps import Debiasing
-from hybridnb.encoders.encoder import TASKS
+from hybridnb.encoders.kinds import TASKS
 
 
 def bake(network: SentenceTransformer, debiasing: Debiasing) -> None:

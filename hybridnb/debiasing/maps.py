@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from hybridnb.corpora.languages import canonical
-from hybridnb.debiasing.sentences import KINDS
+from hybridnb.encoders.kinds import KINDS, Kind
 from hybridnb.files import atomic, read_json, write_json
-
-if TYPE_CHECKING:
-    from hybridnb.encoders.encoder import Kind
 
 ANY = "*"
 """Stands for every language that has no map of its own."""

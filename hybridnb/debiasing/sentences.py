@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb.corpora.languages import canonical
-
-if TYPE_CHECKING:
-    from hybridnb.encoders.encoder import Kind
-
-KINDS: tuple[Kind, Kind] = ("query", "passage")
+from hybridnb.encoders.kinds import KINDS, Kind
 
 CHUNK = 4096
 """Sentences of a language that are copied at a time."""

@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Router, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Router
 from torch import Tensor
 from torch.nn import functional
 
-from hybridnb.encoders.assumed import PASSAGE_LENGTH, QUERY_LENGTH, Assumed, assumed
 from hybridnb.encoders.frozen import Trunk, frozen_layers
-from hybridnb.encoders.gate import (
-    LOCAL,
-    ModelFiles,
-    blame,
-    check_network,
-    longest_input,
-    one_line,
-    read_model,
+from hybridnb.encoders.gate import longest_input
+from hybridnb.encoders.kinds import KINDS, TASKS, Kind
+from hybridnb.encoders.loading import check_trial, load_network, say_what_is_assumed
+from hybridnb.encoders.pipeline import save_pipeline
+from hybridnb.encoders.settings import Precision
+from hybridnb.encoders.tokens import (
+    ACCELERATOR_TOKENS,
+    CPU_TOKENS,
+    TOKENIZE_BLOCK,
+    check_texts,
+    token_batches,
 )
-from hybridnb.encoders.locate import locate
-from hybridnb.files import named_if_full, read_json, write_json
 from hybridnb.progress import progress as progress_bar
-
-Kind = Literal["query", "passage"]
-Precision = Literal["float32", "bfloat16"]
-POOLINGS = (*Pooling.POOLING_MODES, "pooler")
-"""What a model may be asked to pool by; "pooler" is a BERT model's own layer over its first token."""
-
-TASKS: dict[Kind, str] = {"query": "query", "passage": "document"}
-"""What sentence-transformers calls the kinds."""
-
-TOKENIZE_BLOCK = 16_384
-"""Texts tokenized at a time when encoding: enough to sort by length, little enough to hold."""
-
-WEIGHTS: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
-"""How weights are read, whatever type they are stored in."""
-
-CPU_TOKENS, ACCELERATOR_TOKENS = 16, 256
-"""Tokens that a batch may hold, padding included, per unit of `batch_size`. A CPU is fastest with about 1,000
-tokens at a time, which stay in its caches; an accelerator wants many."""
 
 
 class DualEncoder(torch.nn.Module):
@@ -88,7 +64,7 @@ class DualEncoder(torch.nn.Module):
         self.network: Any = network
         self._name, self._revision, self._sources = name, revision, sources or {}
         self._trunk: Trunk | None = None
-        for kind in get_args(Kind):
+        for kind in KINDS:
             self.check_length(kind, self.max_length(kind))
 
     @classmethod
@@ -121,20 +97,6 @@ class DualEncoder(torch.nn.Module):
             FileNotFoundError: there is no such model, or a file of it is missing.
             ValueError: the model cannot be used, and why.
         """
-        name = str(model)
-        if pooling is not None and pooling not in POOLINGS:
-            raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
-        directory, commit = locate(name, revision)
-        files = read_model(directory)
-        guess = assumed(
-            directory, files.config, name if commit else None, pipeline=files.pipeline is not None
-        )
-        with quiet_transformers():
-            try:
-                network = _network(files, pooling or guess.pooling, chosen=pooling is not None)
-            except Exception as error:  # whatever a library makes of a damaged file
-                raise blame(files, error) from error
-            check_network(network, files)
         given: dict[str, Any] = {
             "pooling": pooling,
             "query_prefix": query_prefix,
@@ -142,10 +104,10 @@ class DualEncoder(torch.nn.Module):
             "max_query_length": max_query_length,
             "max_passage_length": max_passage_length,
         }
-        sources = _settle(network, files, guess, given)
-        encoder = cls(network, name=name, revision=commit, sources=sources).eval()
-        _try(encoder, directory)
-        _say_what_is_assumed(encoder, from_hub=commit is not None)
+        network, directory, commit, sources = load_network(str(model), revision, given)
+        encoder = cls(network, name=str(model), revision=commit, sources=sources).eval()
+        check_trial(encoder, directory)
+        say_what_is_assumed(encoder.conventions, from_hub=commit is not None)
         return encoder
 
     @property
@@ -255,7 +217,7 @@ class DualEncoder(torch.nn.Module):
 
     def token_ids(self, texts: Sequence[str], kind: Kind, max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text: prefix added, special tokens added, cut to `max_length` or the encoder's own."""
-        _check_texts(texts, kind)
+        check_texts(texts, kind)
         if not texts:
             return []
         prefix = self.prefix(kind)
@@ -318,7 +280,7 @@ class DualEncoder(torch.nn.Module):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        _check_texts(texts, kind)
+        check_texts(texts, kind)
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         unique = list(row_of)
         vectors = np.empty((len(unique), self.dimension), dtype=np.float32)
@@ -340,19 +302,7 @@ class DualEncoder(torch.nn.Module):
 
         SentenceTransformer's `encode_query` and `encode_document` give the same vectors.
         """
-        directory = Path(directory)
-        # a tokenizer remembers the lengths it was last asked for
-        self.tokenizer.backend_tokenizer.no_truncation()
-        self.tokenizer.backend_tokenizer.no_padding()
-        with quiet_transformers():
-            self.network.save(str(directory), create_model_card=False)
-        if not (directory / "config.json").is_file():
-            _write_model(self.model, directory)
-        if _without_pooler(self.model):
-            # else loading would draw the weights of a pooler, and warn of them
-            settings = read_json(directory / "sentence_bert_config.json")
-            settings["model_kwargs"] = {"add_pooling_layer": False}
-            write_json(directory / "sentence_bert_config.json", settings)
+        save_pipeline(self.network, Path(directory))
 
     def token_budget(self, batch_size: int = 64) -> int:
         """Tokens encoded at a time on the encoder's device, padding included."""
@@ -402,7 +352,10 @@ def encoder_sha256(encoder: DualEncoder) -> str:
     # what a tokenizer remembers of the last call
     tokenizer["truncation"] = tokenizer["padding"] = None
     first, *others = encoder.network
-    modules = [first.modality_config["text"], *([type(m).__name__, _settings(m)] for m in others)]
+    modules = [
+        first.modality_config["text"],
+        *([type(m).__name__, getattr(m, "get_config_dict", dict)()] for m in others),
+    ]
     bfloat16 = encoder.uses_bfloat16(encoder.device.type)
     digest = hashlib.sha256()
     for part in (conventions, encoder.dimension, config, modules, bfloat16, tokenizer):
@@ -411,212 +364,6 @@ def encoder_sha256(encoder: DualEncoder) -> str:
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def pipeline(directory: Path, pooling: str, *, query_length: int, passage_length: int) -> SentenceTransformer:
-    """A plain transformers model with pooling and normalisation after it; without prefixes.
-
-    Args:
-        directory: Of model and tokenizer. The model's pooler is dropped unless it is the pooling.
-        pooling: One of `POOLINGS`.
-        query_length: Tokens that queries are cut to.
-        passage_length: Tokens that passages are cut to.
-    """
-    output = "pooler_output" if pooling == "pooler" else "last_hidden_state"
-    transformer = Transformer(
-        str(directory),
-        model_kwargs={**WEIGHTS, **LOCAL},
-        processor_kwargs=dict(LOCAL),
-        config_kwargs=dict(LOCAL),
-        modality_config={"text": {"method": "forward", "method_output_name": output}},
-        module_output_name="sentence_embedding" if pooling == "pooler" else "token_embeddings",
-    )
-    modules: list[torch.nn.Module] = [transformer, Normalize()]
-    if pooling != "pooler":
-        modules.insert(1, Pooling(transformer.get_embedding_dimension(), pooling))
-    network = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name="cosine")
-    _drop_unused_pooler(network)
-    _set(network, {"query": "", "passage": ""}, {"query": query_length, "passage": passage_length})
-    return network.eval()
-
-
-def pipeline_of(
-    model: Any, tokenizer: Any, pooling: str, *, query_length: int, passage_length: int
-) -> SentenceTransformer:
-    """`pipeline` of a model and a tokenizer that are in memory; a SentenceTransformer is made from files only."""
-    with tempfile.TemporaryDirectory() as scratch, named_if_full(Path(scratch)), quiet_transformers():
-        _write_model(model, Path(scratch))
-        tokenizer.save_pretrained(scratch)
-        return pipeline(Path(scratch), pooling, query_length=query_length, passage_length=passage_length)
-
-
-def _write_model(model: Any, directory: Path) -> None:
-    """`model.save_pretrained`, which of several processes lets only the first write."""
-    model.config.save_pretrained(directory)
-    weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
-    save_file(weights, directory / "model.safetensors", {"format": "pt"})
-
-
-def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions of texts, longest first, in batches of at most `budget` tokens with their padding.
-
-    Example:
-        >>> list(token_batches([2, 5, 3], budget=10))
-        [[1, 2], [0]]
-    """
-    batch: list[int] = []
-    longest = 0
-    for position in sorted(range(len(lengths)), key=lambda p: -lengths[p]):
-        longest = longest or lengths[position]
-        if batch and (len(batch) + 1) * longest > budget:
-            yield batch
-            batch, longest = [], lengths[position]
-        batch.append(position)
-    if batch:
-        yield batch
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """No bars and no report of dropped poolers while weights are read and written."""
-    log = transformers.utils.logging
-    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(verbosity)
-        if bars:
-            log.enable_progress_bar()
-
-
-def _network(files: ModelFiles, pooling: str, *, chosen: bool) -> Any:
-    """The SentenceTransformer of a directory; `pooling` for one that names none, or where it is the user's choice."""
-    if files.pipeline is None:
-        return pipeline(files.transformer, pooling, query_length=QUERY_LENGTH, passage_length=PASSAGE_LENGTH)
-    network: Any = SentenceTransformer(
-        str(files.directory), device="cpu", model_kwargs=dict(WEIGHTS), **LOCAL
-    )
-    if chosen:
-        if pooling == "pooler":
-            raise ValueError("pooling 'pooler' is for plain transformers models, and this is a pipeline")
-        for position, module in enumerate(network):
-            if isinstance(module, Pooling):
-                network[position] = Pooling(network[0].get_embedding_dimension(), pooling)
-    _drop_unused_pooler(network)
-    return network.eval()
-
-
-def _drop_unused_pooler(network: Any) -> None:
-    """An unused pooler would get no gradient, which DistributedDataParallel refuses."""
-    used = "pooler_output" in str(network[0].modality_config["text"]["method_output_name"])
-    model = network.transformers_model
-    if not used and getattr(model, "pooler", None) is not None:
-        model.pooler = None
-
-
-def _without_pooler(model: transformers.PreTrainedModel) -> bool:
-    takes_it = "add_pooling_layer" in inspect.signature(type(model).__init__).parameters
-    return takes_it and getattr(model, "pooler", None) is None
-
-
-def _settle(network: Any, files: ModelFiles, guess: Assumed, given: dict[str, Any]) -> dict[str, str]:
-    """Set a loaded network's prefixes and lengths: given, else its files', else assumed. Returns who said each."""
-    sources = {"pooling": "files" if files.pipeline is not None else guess.source}
-    prompts = _file_prompts(files.pipeline or {})
-    prefixes, lengths = {}, {}
-    longest = longest_input(network.transformers_model) or sys.maxsize
-    for kind, own, default in (
-        ("query", "query_length", QUERY_LENGTH),
-        ("passage", "document_length", PASSAGE_LENGTH),
-    ):
-        key = f"{kind}_prefix"
-        prefixes[kind] = getattr(guess, key) if prompts is None else prompts[kind]
-        sources[key] = guess.source if prompts is None else "files"
-        said = None
-        if files.pipeline is not None:
-            # a tokenizer that knows no length says 10 ** 30
-            said = getattr(network[0], own) or min(network.max_seq_length or sys.maxsize, sys.maxsize)
-            said = None if said == sys.maxsize else int(said)
-        lengths[kind] = min(said or default, longest)
-        sources[f"max_{kind}_length"] = "files" if said else f"{default} tokens, or as many as it takes"
-        if given[key] is not None:
-            prefixes[kind] = given[key]
-        if given[f"max_{kind}_length"] is not None:
-            lengths[kind] = given[f"max_{kind}_length"]
-    _set(network, prefixes, lengths)
-    return sources | {key: "user" for key, value in given.items() if value is not None}
-
-
-def _file_prompts(settings: dict[str, Any]) -> dict[str, str] | None:
-    """The prompts of a pipeline's files, by kind; None where they say nothing."""
-    prompts = {name: text or "" for name, text in (settings.get("prompts") or {}).items()}
-    # since version 5 every model is saved with an empty "query" and "document": these say nothing
-    if not any(prompts.values()) and set(prompts) <= {"query", "document"}:
-        return None
-    default = prompts.get(settings.get("default_prompt_name") or "", "")
-    passage = next(
-        (prompts[name] for name in ("document", "passage", "corpus") if prompts.get(name)), default
-    )
-    return {"query": prompts.get("query") or default, "passage": passage}
-
-
-def _set(network: Any, prefixes: dict[str, str], lengths: dict[str, int]) -> None:
-    """Give a network its prefixes and lengths, under the names that its own methods use."""
-    network.prompts = {**network.prompts, **prefixes, "document": prefixes["passage"]}
-    network.default_prompt_name = None
-    network[0].query_length, network[0].document_length = lengths["query"], lengths["passage"]
-    network.max_seq_length = lengths["passage"]
-
-
-def _try(encoder: DualEncoder, directory: Path) -> None:
-    """Encode a text alone and beside a longer one. ValueError: it fails, is not finite, or padding changes it."""
-    short, long = "a", "one two three four five six seven eight"
-    try:
-        encoder.encode([short], "query", progress=False)
-        (alone,) = encoder.encode([short], "passage", progress=False)
-        beside = encoder.encode([short, long], "passage", progress=False)[0]
-    except Exception as error:  # whatever a model makes of what it does not expect
-        raise ValueError(f"{directory}: a trial text could not be encoded: {one_line(error)}") from error
-    if not np.isfinite([alone, beside]).all():
-        raise ValueError(f"{directory}: the vector of a trial text is NaN or infinite")
-    if not np.allclose(alone, beside, atol=1e-3 * max(1.0, float(np.abs(alone).max()))):
-        raise ValueError(
-            f"{directory}: padding changes the vectors of {type(encoder.model).__name__}; it cannot be used in batches"
-        )
-
-
-def _say_what_is_assumed(encoder: DualEncoder, *, from_hub: bool) -> None:
-    conventions = encoder.conventions
-    guessed: dict[str, list[str]] = {}
-    for key, source in conventions["sources"].items():
-        if source not in ("files", "user"):
-            guessed.setdefault(source, []).append(f"{key} {conventions[key]!r}")
-    if guessed:
-        hint = ", and files of it that were never fetched may" if from_hub else ""
-        words = "; ".join(f"{', '.join(values)} ({source})" for source, values in guessed.items())
-        _say(f"{conventions['model']}: assumed, as its files do not say{hint}: {words}")
-
-
-@cache
-def _say(line: str) -> None:
-    """Print a line, once."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def _settings(module: torch.nn.Module) -> dict[str, Any]:
-    return getattr(module, "get_config_dict", dict)()
-
-
-def _check_texts(texts: Sequence[str], kind: str) -> None:
-    if kind not in get_args(Kind):
-        raise ValueError(f"kind is {kind!r}; it must be 'query' or 'passage'")
-    if isinstance(texts, str):
-        raise ValueError("texts is one string; give a list of strings")
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"texts[{position}] is {text!r}, not a string")
 
 
 @contextmanager

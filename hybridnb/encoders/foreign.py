@@ -14,9 +14,12 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from hybridnb.encoders.encoder import DualEncoder, Kind, Precision, quiet_transformers
+from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.gate import LOCAL, NotTrainable, one_line
+from hybridnb.encoders.kinds import Kind
 from hybridnb.encoders.locate import locate
+from hybridnb.encoders.pipeline import quiet_transformers
+from hybridnb.encoders.settings import Precision
 
 METHODS: dict[Kind, str] = {"query": "encode_query", "passage": "encode_document"}
 """What is asked for vectors of a kind, as sentence-transformers calls it; an object without it is asked by `encode`."""

@@ -129,7 +129,7 @@ def _check_shapes(directory: Path) -> None:
         use_safetensors=True,
         **LOCAL,
     )
-    for key, stored, wanted in report["mismatched_keys"]:
+    for key, stored, wanted in sorted(report["mismatched_keys"]):
         raise ValueError(f"{key} is {list(wanted)} by it, and {list(stored)} in the weights")
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from hybridnb.encoders.encoder import DualEncoder, quiet_transformers
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.pipeline import quiet_transformers
 
 
 def write_onnx(encoder: DualEncoder, directory: Path) -> None:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from hybridnb.settings import Settings
 
+Precision = Literal["float32", "bfloat16"]
+
 
 class EncoderSettings(Settings):
     """What is fine-tuned: "small", built from scratch, or what `DualEncoder.load` takes.
@@ -35,7 +37,7 @@ class EncoderSettings(Settings):
     max_passage_length: int | None = Field(None, ge=1)
     trained_layers: int | None = Field(None, ge=1)
     dropout: float | None = Field(None, ge=0, lt=1)
-    precision: Literal["float32", "bfloat16"] | None = None
+    precision: Precision | None = None
 
     @model_validator(mode="after")
     def _small_has_its_own(self) -> Self:

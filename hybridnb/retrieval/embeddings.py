@@ -23,8 +23,9 @@ from safetensors.numpy import save_file
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.sentences import ParallelSentences, Sides
 from hybridnb.debiasing.sentences import SentenceVectors
-from hybridnb.encoders.encoder import DualEncoder, Kind, encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
 from hybridnb.encoders.foreign import ForeignEncoder
+from hybridnb.encoders.kinds import Kind
 from hybridnb.files import atomic, sha256_of
 from hybridnb.progress import progress
 from hybridnb.retrieval.vectors import Parted, Vectors

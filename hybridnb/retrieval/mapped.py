@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb.debiasing.maps import Debiasing
-from hybridnb.encoders.encoder import Kind
+from hybridnb.encoders.kinds import Kind
 from hybridnb.retrieval.vectors import Rows, Vectors
 
 Languages = Mapping[str, Sequence[str | None]]

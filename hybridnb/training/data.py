@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from hybridnb.corpora.parallel import ParallelCorpus
-from hybridnb.encoders.encoder import DualEncoder, Kind
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.kinds import Kind
 from hybridnb.training.batching import BatchSampler, Pair
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.strategies import Strategy

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb.corpora.parallel import CorpusIndex, ParallelCorpus, normalised
-from hybridnb.encoders.encoder import DualEncoder, Kind
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.kinds import Kind
 from hybridnb.training.settings import TrainingSettings
 
 

@@ -18,8 +18,9 @@ from toy import NAMES, TEXTS, static_model, tiny_labse, tiny_xlmr, toy_encoder
 from hybridnb.debiasing import Debiasing
 from hybridnb.debiasing.baking import bake
 from hybridnb.debiasing.maps import Affine
-from hybridnb.encoders.encoder import TASKS, DualEncoder, encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
 from hybridnb.encoders.foreign import ForeignEncoder, load_encoder
+from hybridnb.encoders.kinds import TASKS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

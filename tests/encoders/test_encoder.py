@@ -19,7 +19,8 @@ from torch.nn import functional
 from toy import TEXTS, tiny_labse, tiny_xlmr
 from transformers import AutoModel, AutoTokenizer
 
-from hybridnb.encoders.encoder import DualEncoder, _say, encoder_sha256
+from hybridnb.encoders.encoder import DualEncoder, encoder_sha256
+from hybridnb.encoders.loading import _say
 
 LONG = " ".join(TEXTS)
 

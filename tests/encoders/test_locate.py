@@ -12,8 +12,9 @@ import pytest
 from toy import tiny_xlmr
 
 from hybridnb.encoders import ENCODERS, content_sha256, start
-from hybridnb.encoders.encoder import DualEncoder, _say
+from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.known import Known
+from hybridnb.encoders.loading import _say
 from hybridnb.encoders.locate import content_of, locate
 from hybridnb.encoders.settings import EncoderSettings
 

@@ -24,7 +24,8 @@ from toy import SENTENCES, tiny_xlmr
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.sentences import ParallelSentences, Sides
-from hybridnb.encoders.encoder import DualEncoder, Kind
+from hybridnb.encoders.encoder import DualEncoder
+from hybridnb.encoders.kinds import Kind
 from hybridnb.retrieval import embeddings
 from hybridnb.retrieval.embeddings import encode_benchmark, encode_sentences, encode_share
 from hybridnb.retrieval.nearest import top_languages

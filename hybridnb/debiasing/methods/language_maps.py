@@ -15,7 +15,8 @@ from hybridnb.debiasing.maps import ANY, Maps
 from hybridnb.debiasing.method import METHODS, Method
 from hybridnb.debiasing.methods.one_map import pooled
 from hybridnb.debiasing.ridge import STRENGTHS, TowardsIdentity
-from hybridnb.debiasing.sentences import KINDS, Statistics
+from hybridnb.debiasing.sentences import Statistics
+from hybridnb.encoders.kinds import KINDS
 
 
 def fit(statistics: Statistics) -> Callable[[float], Maps]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from hybridnb.debiasing.maps import ANY, Maps, without
 from hybridnb.debiasing.method import METHODS, Method, whole
-from hybridnb.debiasing.sentences import KINDS, Statistics
+from hybridnb.debiasing.sentences import Statistics
+from hybridnb.encoders.kinds import KINDS
 
 STRENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """What is tried on held-out sentences, as far as there are dimensions."""

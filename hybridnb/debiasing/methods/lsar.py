@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from hybridnb.debiasing.maps import ANY, Maps, without
 from hybridnb.debiasing.method import METHODS, Method, whole
-from hybridnb.debiasing.sentences import KINDS, Statistics
+from hybridnb.debiasing.sentences import Statistics
+from hybridnb.encoders.kinds import KINDS
 
 MOST_TRIED = 12
 """Ranks that are tried on held-out sentences."""

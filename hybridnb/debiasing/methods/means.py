@@ -17,7 +17,8 @@ import numpy as np
 
 from hybridnb.debiasing.maps import ANY, Affine, Maps
 from hybridnb.debiasing.method import METHODS, Method
-from hybridnb.debiasing.sentences import KINDS, Statistics
+from hybridnb.debiasing.sentences import Statistics
+from hybridnb.encoders.kinds import KINDS
 
 
 def fit(statistics: Statistics) -> Callable[[float], Maps]:

@@ -27,17 +27,14 @@ the vector of a teacher.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridnb.debiasing.maps import ANY, Maps
 from hybridnb.debiasing.method import METHODS, Method
 from hybridnb.debiasing.ridge import STRENGTHS, TowardsIdentity
-from hybridnb.debiasing.sentences import KINDS, Moments, Statistics
-
-if TYPE_CHECKING:
-    from hybridnb.encoders.encoder import Kind
+from hybridnb.debiasing.sentences import Moments, Statistics
+from hybridnb.encoders.kinds import KINDS, Kind
 
 
 def fit(statistics: Statistics) -> Callable[[float], Maps]:

@@ -96,7 +96,8 @@ def convert(weights: Path, tokenizer: Path) -> DualEncoder:
     import torch
     from transformers import BertConfig, BertModel, XLMRobertaTokenizer
 
-    from hybridnb.encoders.encoder import DualEncoder, pipeline_of
+    from hybridnb.encoders.encoder import DualEncoder
+    from hybridnb.encoders.pipeline import pipeline_of
 
     reader = Reader(weights)
     if reader.take(4) != MAGIC or reader.unpack("I") != (1,):

@@ -53,7 +53,8 @@ def build_small_encoder(
     import torch
     from transformers import AutoModel, BertConfig
 
-    from hybridnb.encoders.encoder import DualEncoder, pipeline_of
+    from hybridnb.encoders.encoder import DualEncoder
+    from hybridnb.encoders.pipeline import pipeline_of
 
     if min(layers, hidden, heads, max_length) < 1:
         raise ValueError(
