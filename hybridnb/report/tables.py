@@ -583,7 +583,7 @@ def apart(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
 
     Returns:
         strategy, seed, query_language (of the passage) and value, of each strategy's first run, where its answers
-        are kept (see `evaluation.parallel_answers`): they are recorded where ranks tables are.
+        are kept (see `results.parallel_answers`): they are recorded where ranks tables are.
     """
     parts = []
     first = {run.strategy: run for run in reversed(runs)}

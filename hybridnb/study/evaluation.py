@@ -1,4 +1,4 @@
-"""A system on a benchmark: its ranks table on disk, its metrics beside it, and what made them."""
+"""A system on a benchmark: checked, ranked and kept, in one call; several processes encode together."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.languages import predicted
@@ -18,27 +15,16 @@ from hybridnb.corpora.sentences import Sides
 from hybridnb.debiasing.maps import Debiasing
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.foreign import ForeignEncoder
-from hybridnb.files import atomic, file_sha256, locked, sha256_of, write_json, write_text
-from hybridnb.measures.bias import pool_sizes
-from hybridnb.measures.metrics_file import pack, read_metrics
-from hybridnb.measures.questions_file import write_questions
+from hybridnb.files import locked, sha256_of
 from hybridnb.retrieval.embeddings import encode_share
-from hybridnb.retrieval.mapped import Languages, mapped
-from hybridnb.retrieval.nearest import top_languages
+from hybridnb.retrieval.mapped import mapped
 from hybridnb.retrieval.ranking import exact_ranks
-from hybridnb.retrieval.ranks_table import Task, write_ranks
+from hybridnb.retrieval.ranks_table import Task
 from hybridnb.retrieval.vectors import Vectors
-from hybridnb.study.identity import differences
-from hybridnb.study.provenance import provenance
-from hybridnb.study.runs import DEBIASED, read_evaluations
-from hybridnb.study.systems import Encoded, Given, Runs, as_system
+from hybridnb.study.results import check_results, keep_of_vectors, keep_results
+from hybridnb.study.runs import DEBIASED
+from hybridnb.study.systems import Encoded, Given, Runs, System, as_system
 from hybridnb.training.processes import first_says, is_first, launched, training_processes
-
-ANSWERS = 12
-"""Parallel answers whose vectors are kept, to be drawn."""
-
-FIRST = 10
-"""Candidates whose languages are counted."""
 
 
 def evaluate(
@@ -67,7 +53,7 @@ def evaluate(
             over languages or pairs, and under "by_language" the same for each), questions/NAME.parquet (what each
             question adds to the main measures; see `questions_file`) and evaluations.json (what made them); of what
             has vectors also ranks/NAME.top10.csv (share of each candidate language among the first ten) and
-            ranks/NAME.answers.parquet (see `parallel_answers`).
+            ranks/NAME.answers.parquet (see `results.parallel_answers`).
         name: what results call the system; an object of the user's own needs one.
         task: of TREC runs, where it is not to be found from them.
         trec: also write TREC runs and qrels of so many candidates a query, out/trec/NAME.TASK.run and .qrels (see
@@ -90,22 +76,15 @@ def evaluate(
         OSError: `out` cannot be written; this is tried first.
     """
     out, made = Path(out), as_system(system, name, task)
-    if trec is not None and trec < 1:
-        raise ValueError(f"trec is {trec}: give the number of candidates a query, 1 or more")
-    if trec is not None and isinstance(made, Runs):
-        raise ValueError(f"{made.paths[0]} is a TREC run already: leave trec out")
     entry = made.entry
     if name:
         entry["encoder"]["model"] = name
-    if debiasings and not isinstance(made, Encoded | Given):
-        raise ValueError(f"{entry['encoder']['model']} has no vectors that could be debiased")
-    debiased = [
-        (one, out / DEBIASED / one.method, debiased_entry(entry, one, benchmark, predict_languages))
-        for one in debiasings
-    ]
+    _check_asked(made, entry["encoder"]["model"], trec, debiasings)
+    of_debiased = [debiased_entry(entry, one, benchmark, predict_languages) for one in debiasings]
+    places = [out, *(out / DEBIASED / one.method for one in debiasings)]
 
     def check() -> None:
-        for directory, of in ((out, entry), *(part[1:] for part in debiased)):
+        for directory, of in zip(places, (entry, *of_debiased), strict=True):
             with locked(directory):
                 check_results(directory, of, benchmark)
 
@@ -122,28 +101,43 @@ def evaluate(
         check()
     ranked = made.rank(benchmark, kept)
     if ranked.vectors:
-        queries, candidates = ranked.vectors
-        shares = top_languages(benchmark, queries, candidates, k=FIRST)
-        with locked(out):
-            with atomic(out / "ranks" / f"{benchmark.name}.answers.parquet") as part:
-                parallel_answers(benchmark, candidates, ANSWERS).to_parquet(part)
-            write_text(out / "ranks" / f"{benchmark.name}.top10.csv", shares.to_csv(index=False))
-    # last: metrics.json, which it ends with, says that the system is evaluated
+        keep_of_vectors(out, benchmark, *ranked.vectors)
+    # metrics.json, which it ends with, says that the system is evaluated: what follows is optional
     result = keep_results(out, {**entry, **ranked.made_of}, benchmark, ranked.table, trained)
     if trec and ranked.trec:
         with locked(out):
             ranked.trec(out / "trec", trec, entry["encoder"]["model"])
     if ranked.vectors:
-        for one, directory, of in debiased:
-            among = one.languages if predict_languages and one.needs_language else ()
-            asked = {language: queries.texts for language, queries in benchmark.queries.items()}
-            sides = (
-                mapped(queries, one, "query", _predicted(asked, among)),
-                mapped(candidates, one, "passage", _predicted(benchmark.candidates, among)),
-            )
+        for one, directory, of in zip(debiasings, places[1:], of_debiased, strict=True):
+            sides = _debiased_vectors(benchmark, *ranked.vectors, one, predict_languages)
             keep_results(directory, of, benchmark, exact_ranks(benchmark, *sides), trained)
     shutil.rmtree(for_now, ignore_errors=True)
     return result
+
+
+def _check_asked(made: System, name: str, trec: int | None, debiasings: Sequence[Debiasing]) -> None:
+    """ValueError: something is asked of a system that it does not have."""
+    if trec is not None and trec < 1:
+        raise ValueError(f"trec is {trec}: give the number of candidates a query, 1 or more")
+    if trec is not None and isinstance(made, Runs):
+        raise ValueError(f"{made.paths[0]} is a TREC run already: leave trec out")
+    if debiasings and not isinstance(made, Encoded | Given):
+        raise ValueError(f"{name} has no vectors that could be debiased")
+
+
+def _debiased_vectors(
+    benchmark: Benchmark, queries: Vectors, candidates: Vectors, debiasing: Debiasing, predict_languages: bool
+) -> tuple[Vectors, Vectors]:
+    """Of queries and of candidates; where it is asked for, a library tells their languages to maps that need them."""
+    of_queries, of_candidates = None, None
+    if predict_languages and debiasing.needs_language:
+        among = debiasing.languages
+        of_queries = {code: predicted(side.texts, among) for code, side in benchmark.queries.items()}
+        of_candidates = {code: predicted(texts, among) for code, texts in benchmark.candidates.items()}
+    return (
+        mapped(queries, debiasing, "query", of_queries),
+        mapped(candidates, debiasing, "passage", of_candidates),
+    )
 
 
 def place_of_vectors(out: Path, benchmark: Benchmark) -> Path:
@@ -207,92 +201,3 @@ def debiased_entry(
         "encoder": {**encoder, "debiasing": {**fitted, **told}},
         "encoder_sha256": sha256_of([system["encoder_sha256"], debiasing.sha256, *told]),
     }
-
-
-def _predicted(texts: Mapping[str, Sequence[str]], among: Sequence[str]) -> Languages | None:
-    return {code: predicted(of_code, among) for code, of_code in texts.items()} if among else None
-
-
-def check_results(out: Path, system: Mapping[str, Any], benchmark: Benchmark) -> dict[str, Any]:
-    """The entries of out/evaluations.json, if this system's results on this benchmark may stand beside them.
-
-    Raises:
-        ValueError: they may not; the message says what the directory holds, and in what it differs.
-    """
-    known = read_evaluations(out)
-    metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
-    if unknown := sorted(metrics.keys() - known.keys()):
-        raise ValueError(
-            f"{out} has a metrics.json, but no evaluations.json that says of what it holds on {unknown[0]}: "
-            "choose another directory"
-        )
-    for name, other in known.items():
-        if other.encoder_sha256 != system["encoder_sha256"]:
-            found = differences(other.encoder, system["encoder"]) or [
-                "the vectors: weights, tokenizer or what else makes them"
-            ]
-            raise ValueError(
-                f"{out} holds the results of another encoder ({other.encoder.get('model')}, on {name}; different: "
-                f"{'; '.join(found[:3])}): choose another directory"
-            )
-    mine = known.get(benchmark.name)
-    if mine and mine.benchmark_sha256 != benchmark.sha256:
-        raise ValueError(
-            f"{out} holds results on another {benchmark.name} (sha256 {mine.benchmark_sha256[:12]} there, "
-            f"{benchmark.sha256[:12]} here): choose another directory"
-        )
-    if mine and mine.encoder.get("files") != system["encoder"].get("files"):
-        raise ValueError(
-            f"{out} holds what {', '.join(mine.encoder.get('files', ()))} gave on {benchmark.name}; these are other "
-            "files, or their content is another: choose another directory, or give all files at once"
-        )
-    return {name: entry.model_dump(exclude_unset=True) for name, entry in known.items()}
-
-
-def keep_results(
-    out: Path,
-    system: Mapping[str, Any],
-    benchmark: Benchmark,
-    ranks: pd.DataFrame,
-    trained: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Write a ranks table and what its questions add, and bring evaluations.json and metrics.json up to date.
-
-    What others wrote there stays. `trained` is as of `evaluate`.
-    """
-    file, questions = (out / kind / f"{benchmark.name}.parquet" for kind in ("ranks", "questions"))
-    with locked(out):
-        known = check_results(out, system, benchmark)
-        metrics = read_metrics(out) if (out / "metrics.json").is_file() else {}
-        metrics[benchmark.name] = pack(ranks)
-        write_ranks(file, ranks)
-        write_questions(questions, ranks, trained)
-        made = {
-            "benchmark_sha256": benchmark.sha256,
-            "ranks_sha256": file_sha256(file),
-            "questions_sha256": file_sha256(questions),
-            "trained": sorted(trained),
-            "pools": pool_sizes(ranks),
-        }
-        write_json(out / "evaluations.json", {**known, benchmark.name: {**system, **made, **provenance()}})
-        write_json(out / "metrics.json", metrics)  # last: it says what is done
-    result: dict[str, Any] = metrics[benchmark.name]
-    return result
-
-
-def parallel_answers(benchmark: Benchmark, candidates: Vectors, count: int) -> pd.DataFrame:
-    """Vectors of the answers to `count` queries, evenly spaced among those answered in most languages.
-
-    float32 [texts, d], indexed by (answer, language).
-    """
-    most = max(map(len, benchmark.relevance.values()))
-    parallel = [relevant for relevant in benchmark.relevance.values() if len(relevant) == most]
-    chosen = np.linspace(0, len(parallel) - 1, min(count, len(parallel))).astype(int)
-    vectors = {
-        (answer, language): candidates[language][rows[0]]
-        for answer, position in enumerate(chosen)
-        for language, rows in parallel[position].items()
-    }
-    index = pd.MultiIndex.from_tuples(vectors, names=["answer", "language"])
-    matrix = np.stack(list(vectors.values()))
-    return pd.DataFrame(matrix, index, [str(axis) for axis in range(matrix.shape[1])])

@@ -23,8 +23,8 @@ from hybridnb.retrieval.sharded.cut import MERGED, Cut, cut_ranks
 from hybridnb.retrieval.sharded.layout import Index, Layout, Storage
 from hybridnb.retrieval.sharded.search import Search, merged, relevant_scores, search_shard
 from hybridnb.retrieval.vectors import query_matrix
-from hybridnb.study.evaluation import check_results, keep_results
 from hybridnb.study.named import system_of
+from hybridnb.study.results import check_results, keep_results
 from hybridnb.study.systems import Encoded
 
 ALL = slice(None)

@@ -16,7 +16,7 @@ from toy import random_benchmark
 from hybridnb.retrieval.given import read_vectors
 from hybridnb.retrieval.nearest import top_languages
 from hybridnb.retrieval.ranking import exact_ranks
-from hybridnb.study.evaluation import parallel_answers
+from hybridnb.study.results import parallel_answers
 
 BENCHMARK = random_benchmark(np.random.default_rng(0), partly=True, several=True, excluded=True)
 

@@ -14,15 +14,13 @@ import torch
 from numpy.testing import assert_allclose
 from toy import NAMES, TEMPLATES, TOY_BENCHMARK, TOY_ITEMS, toy_encoder
 
-from hybridnb.corpora.benchmark import Benchmark, Queries
+from hybridnb.corpora.benchmark import Queries
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.files import file_sha256
 from hybridnb.measures import metrics
-from hybridnb.measures.metrics_file import pack
 from hybridnb.retrieval.ranks_table import COLUMNS
-from hybridnb.study.evaluation import evaluate, keep_results, parallel_answers
+from hybridnb.study.evaluation import evaluate
 from hybridnb.study.runs import read_evaluations
-from hybridnb.study.systems import Bm25
 
 PAIRS = {f"{one}>{other}" for one in TEMPLATES for other in TEMPLATES if one != other}
 
@@ -84,30 +82,6 @@ def test_the_first_ten_are_those_of_the_scores(
         assert shares.sum() == pytest.approx(1)
 
 
-def test_a_second_data_set_is_added_and_a_repeated_one_replaced(
-    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet")
-    other = replace(TOY_BENCHMARK, name="other")
-    keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, ranks)
-    keep_results(tmp_path, Bm25().entry, other, ranks.assign(dataset="other"))
-    perfect = ranks.assign(rank=1 + ranks.groupby(COLUMNS[:5], observed=True).cumcount())
-    assert keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, perfect)["multilingual"]["map"] == 1
-    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert list(written) == ["toy", "other"]
-    assert written["other"] == evaluated[1] and written["toy"] == pack(perfect)
-    assert list(json.loads((tmp_path / "evaluations.json").read_text(encoding="utf-8"))) == ["toy", "other"]
-
-
-def test_ranks_of_two_data_sets_are_not_one_record(
-    evaluated: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    ranks = pd.read_parquet(evaluated[0] / "ranks" / "toy.parquet").astype({"dataset": str})
-    with pytest.raises(ValueError):
-        keep_results(tmp_path, Bm25().entry, TOY_BENCHMARK, pd.concat([ranks, ranks.assign(dataset="other")]))
-    assert not (tmp_path / "metrics.json").exists()
-
-
 def test_bm25_is_a_system_like_any_other(evaluated: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     before = (evaluated[0] / "metrics.json").read_bytes()
     with pytest.raises(ValueError, match="another encoder"):
@@ -148,16 +122,6 @@ def test_vectors_of_parallel_answers_are_kept(evaluated: tuple[Path, Any], encod
     items = [TOY_ITEMS[NAMES.index(name)] for name in names]
     texts = [item.passages[code] for item in items for code in TEMPLATES]
     assert_allclose(kept.to_numpy(), encoder.encode(texts, "passage", progress=False), atol=1e-6)
-
-
-def test_of_queries_answered_in_few_languages_no_vectors_are_kept() -> None:
-    relevance = {"a": {"x": [0]}, "b": {"x": [1], "y": [0]}, "c": {"x": [2], "y": [1]}}
-    queries = {"x": Queries(["a", "b", "c"], ["a", "b", "c"])}
-    benchmark = Benchmark("partly", queries, {"x": ["0", "1", "2"], "y": ["0", "1"]}, relevance)
-    vectors = {"x": np.eye(3, dtype=np.float32), "y": np.eye(3, dtype=np.float32)[:2]}
-    kept = parallel_answers(benchmark, vectors, 5)
-    assert kept.index.to_list() == [(0, "x"), (0, "y"), (1, "x"), (1, "y")]
-    assert kept.to_numpy().argmax(axis=1).tolist() == [1, 0, 2, 1]
 
 
 def test_a_killed_evaluation_encodes_nothing_twice(

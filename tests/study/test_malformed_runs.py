@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import TOY_BENCHMARK, toy_encoder, write_run_json
 
-from hybridnb.study.evaluation import check_results, evaluate
+from hybridnb.study.evaluation import evaluate
+from hybridnb.study.results import check_results
 from hybridnb.study.runs import Run, read_evaluations
 from hybridnb.study.systems import Bm25
 
