@@ -276,9 +276,8 @@ def evaluate(
 
     _check_system(model, vectors, run, benchmark, conventions)
     # read every benchmark before the first is encoded: a missing one must not cost an hour
-    benchmarks = [corpora.load_benchmark(spec, directory=data, skip_bad=skip_bad) for spec in benchmark]
-    if language:
-        benchmarks = [loaded.in_languages(language) for loaded in benchmarks]
+    reading: dict[str, Any] = {"directory": data, "languages": language or (), "skip_bad": skip_bad}
+    benchmarks = [corpora.load_benchmark(spec, **reading) for spec in benchmark]
     from hybridnb.debiasing import Debiasing
     from hybridnb.encoders.foreign import load_encoder
     from hybridnb.study import evaluation
@@ -459,7 +458,8 @@ def index(
 ) -> None:
     """Encode a benchmark's candidates shard by shard, with a FAISS index of each: for corpora beyond memory.
 
-    What is there is kept: after a stop it goes on, and with another --factory the vectors are used again.
+    What is there is kept: after a stop it goes on, and with another --factory the vectors are used again. Under
+    torchrun each process makes its share of the shards, or of those of --part.
     """
     from hybridnb.study import indexed
 
@@ -497,7 +497,8 @@ def search_index(
 ) -> None:
     """Search an index with its benchmark's queries, in each language's pool and in all merged; evaluate what is found.
 
-    Told are also the recall against exact search, and between what the measures lie as all else is cut off.
+    Told are also the recall against exact search, and between what the measures lie as all else is cut off. Under
+    torchrun each process searches its share of the shards, or of those of --part.
     """
     from hybridnb.report.tables import headline_table, render
     from hybridnb.study import indexed

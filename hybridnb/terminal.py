@@ -19,7 +19,7 @@ from hybridnb.process import Stopped, prepare, stopped_by_signals
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-RESUMED = ("run", "train", "tune", "evaluate", "debias", "fetch")
+RESUMED = ("run", "train", "tune", "evaluate", "index", "search-index", "debias", "fetch")
 """Commands that go on where they were stopped."""
 
 

@@ -620,10 +620,17 @@ def test_an_index_is_made_and_searched_in_parts_and_evaluated_as_the_whole(
     assert main([*search, "--part", "2/3"]) == 0
     assert "22 of 33 shards are left to other parts" in capsys.readouterr().out
     assert not (out / "metrics.json").exists()
+    assert len(list(index.glob("found/*/*.safetensors"))) == 11
     assert main(search) == 0
     said = capsys.readouterr().out
     assert "in the merged pool: recall@5 1.000 of exact search (7 queries)" in said
     assert "rank distance: " in said
+    # what shards found is evaluated, and gone; the same search is not made again
+    assert list(index.glob("found/*/*")) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("hybridnb.study.indexed.search_shard", None)
+        assert main(search) == 0
+    assert capsys.readouterr().out == said[: said.index("264 queries")] + said[said.index("in the merged") :]
     # up to the cut, the exact ranks of the vectors that are kept
     benchmark = corpora.load_benchmark("xquad-r")
     queries = encode_benchmark(load_encoder(model), benchmark, cache=None)[0]

@@ -35,13 +35,20 @@ __all__ += ["benchmark_name", "content_sha256", "load_benchmark"]
 __all__ += ["sentences_in", "source_of", "training_corpus", "validation_corpus"]
 
 
-def load_benchmark(spec: str | Path, *, directory: str | Path | None = None, **reading: Any) -> Benchmark:
+def load_benchmark(
+    spec: str | Path,
+    *,
+    directory: str | Path | None = None,
+    languages: Collection[str] = (),
+    **reading: Any,
+) -> Benchmark:
     """The benchmark of a name out of `BENCHMARKS`, or one's own.
 
     Args:
         spec: The name; or the path of a folder (see `folder`), of a file of captions in XM3600's layout, or of
             parallel pairs as `training_corpus` takes them: the passage of an item answers its query.
         directory: Where to look for a named one before HYBRIDNB_DATA, the cache and the public home.
+        languages: Cut it to these (see `Benchmark.in_languages`); none: all.
         reading: Options of its own reader, such as `skip_bad`, and of a folder `threshold`.
 
     Returns:
@@ -55,10 +62,21 @@ def load_benchmark(spec: str | Path, *, directory: str | Path | None = None, **r
         >>> benchmark = load_benchmark("cldr")
         >>> len(benchmark.languages), benchmark.queries["en"].texts[0]
         (11, 'Which currency is legal tender in Antigua & Barbuda?')
+        >>> load_benchmark("cldr", languages=["de", "en"]).name
+        'cldr-de-en'
     """
-    if not is_path(spec):
+    if is_path(spec):
+        read = _own_benchmark(spec, reading)
+    else:
         known = BENCHMARKS[str(spec)]
-        return known.load(directory, **_options(str(spec), known, reading))
+        if languages and _reads_by_language(known):
+            reading = {**reading, "languages": languages}
+        read = known.load(directory, **_options(str(spec), known, reading))
+    return read.in_languages(languages) if languages else read
+
+
+def _own_benchmark(spec: str | Path, reading: dict[str, Any]) -> Benchmark:
+    """The benchmark that lies at a path."""
     path, name = existing(spec, BENCHMARKS), benchmark_name(spec)
     if is_pairs(path):
         fields = first_fields(path) if path.name.endswith(JSONL) else set()
@@ -208,13 +226,17 @@ def _corpus(
         corpus = read_table(path, **reading) if tabled else read_jsonl(path, **reading)
     else:
         known = registry[str(name)]
-        if languages is not None and "languages" in inspect.signature(known.load).parameters:
-            # it would read files of languages that nobody asks for
+        if languages is not None and _reads_by_language(known):
             reading, languages = {**reading, "languages": languages}, None
         corpus = known.load(directory, **_options(str(name), known, reading))
     if languages is not None:
         corpus = corpus.in_languages(languages)
     return corpus.without_sources(exclude_sources) if exclude_sources else corpus
+
+
+def _reads_by_language(known: DataSet[Any]) -> bool:
+    """Whether its reader leaves files of languages that nobody asks for alone."""
+    return "languages" in inspect.signature(known.load).parameters
 
 
 def _options(name: str, data_set: DataSet[Any], reading: dict[str, Any]) -> dict[str, Any]:

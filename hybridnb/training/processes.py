@@ -82,6 +82,25 @@ def first_says(question: Callable[[], Answer]) -> Answer:
     return answer
 
 
+def my_share() -> slice:
+    """Which of some tasks are this process's: of N processes every N-th.
+
+    Example:
+        >>> ["a", "b", "c"][my_share()]
+        ['a', 'b', 'c']
+    """
+    if not launched():
+        return slice(None)
+    state = training_processes()
+    return slice(state.process_index, None, state.num_processes)
+
+
+def wait_for_all() -> None:
+    """Wait until all processes are here."""
+    if launched():
+        training_processes().wait_for_everyone()
+
+
 def leave() -> None:
     """Have this process, and what it starts, be one that no launcher has started: what it does now it does alone."""
     for name in ("WORLD_SIZE", "RANK", *LAUNCHED):

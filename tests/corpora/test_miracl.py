@@ -93,6 +93,26 @@ def test_the_whole_path(tmp_path: Path) -> None:
     assert [benchmark.candidate_id("hi", row) for row in range(3)] == ["1#0", "1#1", "2#0"]
 
 
+def test_languages_that_are_asked_for_share_a_pool_and_no_other_is_read(tmp_path: Path) -> None:
+    collection(tmp_path)
+    for kind in ("topics", "qrels"):
+        put(tmp_path / path_of("yo", kind), {"topics": "6\tIbo?\n", "qrels": "6\tQ0\t2#0\t1\n"}[kind])
+    put(tmp_path / shard_of("yo", 0), jsonl(PASSAGES))
+    pool = corpora.load_benchmark("miracl", directory=tmp_path, languages=["yo", "hi"])
+    assert (pool.name, pool.languages) == ("miracl-hi-yo", ("hi", "yo"))
+    assert pool.relevance == {"hi:6": {"hi": [0]}, "hi:8": {"hi": [1, 2]}, "yo:6": {"yo": [2]}}
+    assert isinstance(pool.candidates["yo"], Texts)  # still on disk
+    assert [pool.candidate_id("yo", row) for row in range(3)] == ["1#0", "1#1", "2#0"]
+    # one of them is the benchmark of that language
+    alone = corpora.load_benchmark("miracl", directory=tmp_path, languages=["hi"])
+    known = corpora.load_benchmark("miracl-hi", directory=tmp_path)
+    assert (alone.name, alone.sha256) == (known.name, known.sha256)
+    with pytest.raises(ValueError, match="MIRACL has no 'xx'"):
+        corpora.load_benchmark("miracl", directory=tmp_path, languages=["xx"])
+    with pytest.raises(MissingData, match=r"no miracl/miracl-v1\.0-ar/topics"):
+        corpora.load_benchmark("miracl", directory=tmp_path)
+
+
 def test_topics_and_qrels_may_lie_flat(tmp_path: Path) -> None:
     nested = miracl.load_benchmark("hi", collection(tmp_path / "nested"))
     flat = collection(tmp_path / "flat")

@@ -13,6 +13,7 @@ from hybridnb.training.processes import (
     first_says,
     is_first,
     leave,
+    my_share,
     training_processes,
 )
 
@@ -57,6 +58,17 @@ def test_one_process_of_a_launcher_is_the_first_until_it_leaves(monkeypatch: pyt
     leave()
     assert is_first()
     assert first_says(lambda: 1) == 1
+
+
+def test_each_of_several_processes_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(range(8))[my_share()] == list(range(8))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    shares = []
+    for number in range(3):
+        state = SimpleNamespace(num_processes=3, process_index=number)
+        monkeypatch.setattr("accelerate.PartialState", lambda state=state, **_: state)
+        shares.append(list(range(8))[my_share()])
+    assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
 
 
 def test_a_directory_that_a_machine_does_not_see_is_an_error(

@@ -1,5 +1,8 @@
 """MIRACL dev (Zhang et al. 2023, arXiv 2210.09984): questions in 18 languages over their whole Wikipedias.
 
+`miracl-LANG` is one of them. In `miracl` all, or those that are asked for, share one pool, while the relevant
+passages of a question are those of its own language: no answer is wanted in another.
+
 Topics and qrels come from the hub's miracl/miracl, passages from miracl/miracl-corpus, file by file at a
 pinned revision (their loading scripts need no running). Topics and qrels may also lie flat in a data
 directory: miracl/{topics,qrels}.miracl-v1.0-LANG-dev.tsv.gz.
@@ -107,6 +110,29 @@ def load_benchmark(
     )
 
 
+def load_pool(
+    directory: str | Path | None = None,
+    *,
+    languages: Collection[str] | None = None,
+    skip_bad: bool = False,
+) -> Benchmark:
+    """The benchmark "miracl", of several languages.
+
+    Args:
+        languages: Only these, and only their files are asked for; all 18 by default.
+        directory, skip_bad: As of `load_benchmark`, which says what is raised.
+    """
+    asked = sorted(set(languages or _published()))
+    parts = [load_benchmark(language, directory, skip_bad=skip_bad) for language in asked]
+    return Benchmark(
+        "miracl",
+        {code: of_language for part in parts for code, of_language in part.queries.items()},
+        {code: of_language for part in parts for code, of_language in part.candidates.items()},
+        {query_id: answers for part in parts for query_id, answers in part.relevance.items()},
+        candidate_ids={code: ids for part in parts for code, ids in part.candidate_ids.items()},
+    )
+
+
 def _positives(path: Path, asked: Collection[str], bad: BadRows) -> dict[str, list[str]]:
     """Topic -> docids of the relevant passages (grade above 0)."""
     positives: dict[str, list[str]] = {}
@@ -126,6 +152,17 @@ def _published() -> dict[str, dict[str, Any]]:
     return files
 
 
+BENCHMARKS.register(
+    "miracl",
+    DataSet(
+        "MIRACL dev, 18 languages in one pool, 106 million passages: name some, --language",
+        load_pool,
+        Source(
+            "miracl", source("ar").about, tuple(file for code in _published() for file in source(code).files)
+        ),
+        licence="Apache-2.0, text CC-BY-SA",
+    ),
+)
 for _language in _published():
     BENCHMARKS.register(
         f"miracl-{_language}",

@@ -47,10 +47,15 @@ class Search:
     k: int
     sample: int
 
+    @property
+    def directory(self) -> Path:
+        """What shards found, until all of it is evaluated."""
+        asked = [self.factory, self.parameters, self.k, self.sample]
+        return self.index.directory / "found" / sha256_of(asked)[:16]
+
     def file(self, shard: Shard) -> Path:
         """What a shard found."""
-        asked = [self.factory, self.parameters, self.k, self.sample]
-        return self.index.directory / "found" / sha256_of(asked)[:16] / f"{shard.name}.safetensors"
+        return self.directory / f"{shard.name}.safetensors"
 
     @property
     def missing(self) -> list[Shard]:
