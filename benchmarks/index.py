@@ -167,7 +167,7 @@ def cost(table: pd.DataFrame) -> pd.DataFrame:
 def draw(table: pd.DataFrame) -> None:
     import matplotlib.pyplot as plt
 
-    from hybridnb.report.figures import COLOURS, MARKERS, described, save, style
+    from hybridnb.report.figures.look import COLOURS, MARKERS, described, save, style
 
     style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

@@ -157,7 +157,7 @@ def train(
         print(f"run: {made.directory}", flush=True)
     if evaluate and is_first():
         from hybridnb.corpora import benchmark_name
-        from hybridnb.report.tables import headline_table
+        from hybridnb.report.tables.headline import headline_table
 
         for spec in chosen.benchmarks:
             name = benchmark_name(spec)
@@ -272,7 +272,8 @@ def evaluate(
     from hybridnb import corpora
     from hybridnb.measures.metrics_file import read_metrics
     from hybridnb.places import cache_directory
-    from hybridnb.report.tables import headline_table, render
+    from hybridnb.report.tables.headline import headline_table
+    from hybridnb.report.tables.text import render
 
     _check_system(model, vectors, run, benchmark, conventions)
     # read every benchmark before the first is encoded: a missing one must not cost an hour
@@ -344,7 +345,8 @@ def debias(
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise FileExistsError(f"{out} is there already: choose another directory")
     from hybridnb.encoders.foreign import load_encoder
-    from hybridnb.report.tables import headline_table, render
+    from hybridnb.report.tables.headline import headline_table
+    from hybridnb.report.tables.text import render
     from hybridnb.study import debiased
 
     sets = debiased.read_sets(
@@ -500,7 +502,8 @@ def search_index(
     Told are also the recall against exact search, and between what the measures lie as all else is cut off. Under
     torchrun each process searches its share of the shards, or of those of --part.
     """
-    from hybridnb.report.tables import headline_table, render
+    from hybridnb.report.tables.headline import headline_table
+    from hybridnb.report.tables.text import render
     from hybridnb.study import indexed
 
     found = indexed.search_index(
@@ -544,7 +547,7 @@ def compare(
 ) -> None:
     """Systems side by side on the benchmarks that they share: scores, language bias, and differences with p."""
     from hybridnb.report import comparison
-    from hybridnb.report.tables import render
+    from hybridnb.report.tables.text import render
 
     systems = comparison.read_results(directories)
     parts = comparison.as_tables(systems, comparison.shared(systems), reference or systems[0].name)

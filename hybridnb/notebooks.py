@@ -21,8 +21,9 @@ from hybridnb.corpora.lines import SKIP_BAD
 from hybridnb.files import file_sha256, read_json, sha256_of, write_json, write_text
 from hybridnb.places import FIGURES, HOME, NOTEBOOKS, PACKAGE, RUNS, SHIPPED
 from hybridnb.process import prepare
-from hybridnb.report import published, tables
+from hybridnb.report import published
 from hybridnb.report.answer import answer
+from hybridnb.report.tables import headline
 from hybridnb.study import making
 from hybridnb.study.plan import claim_name, planned, run_of, study_runs
 from hybridnb.study.runs import Run
@@ -172,9 +173,9 @@ def run_study(study: Study, *, skip_bad: bool = False) -> None:
             print(f"{head}: {time.monotonic() - started:.0f} s", flush=True)
     for benchmark in study.benchmarks:
         name = benchmark_name(benchmark)
-        scores = tables.scores(study_runs(study), benchmark)
+        scores = headline.scores(study_runs(study), benchmark)
         write_text(directory / "tables" / f"{name}.csv", scores.to_csv(index=False))
-        print(f"\n{name}\n{tables.with_spread(scores).to_string()}")
+        print(f"\n{name}\n{headline.with_spread(scores).to_string()}")
         print("\n" + "\n".join(answer(study_runs(study), benchmark)))
     print(f"\nTables: {_shown(directory / 'tables')}")
     print(f"Executed notebooks: {_shown(directory / 'notebooks')}")

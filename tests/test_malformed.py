@@ -793,7 +793,7 @@ def test_run(
     case: str, run: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A study's report says which file of a run is damaged."""
-    from hybridnb.report import tables
+    from hybridnb.report.tables import headline, languages, training
     from hybridnb.study.plan import study_runs
     from hybridnb.study.settings import Study
 
@@ -805,8 +805,8 @@ def test_run(
     study = Study.load("toy.toml", {"name": "toy"}).only(strategies=["X-X-mono"])
     with pytest.raises((ValueError, OSError), match=re.escape(name)):
         runs = study_runs(study)
-        tables.settings_table(runs[0])
-        tables.histories(runs)
-        tables.scores(runs, "xquad-r")
-        tables.language_pairs(runs, "xquad-r")
+        training.settings_table(runs[0])
+        training.histories(runs)
+        headline.scores(runs, "xquad-r")
+        languages.language_pairs(runs, "xquad-r")
         runs[0].ranks("xquad-r")

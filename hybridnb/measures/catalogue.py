@@ -26,6 +26,7 @@ from hybridnb.measures.formulas import (
 from hybridnb.retrieval.ranks_table import Task
 
 TASK_LABELS: dict[Task, str] = {"monolingual": "Mo", "crosslingual": "Cr", "multilingual": "Mul"}
+TASK_NAMES = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,13 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 """Label -> measure, in the order of metrics.json and of columns. Mo, Cr, Mul: the three tasks."""
 
+HEADLINE: dict[str, Measure] = {label: measure for label, measure in MEASURES.items() if measure.headline}
+"""The paper's measures."""
+
 MAIN: dict[str, Measure] = {
     label: measure
-    for label, measure in MEASURES.items()
-    if measure.headline and (measure.name == "map" or measure.between_languages)
+    for label, measure in HEADLINE.items()
+    if measure.name == "map" or measure.between_languages
 }
 """Those that tests and figures go by, and of which each question's value is kept: mAP of each task, language bias."""
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import significance
-from hybridnb.measures.catalogue import MEASURES
-from hybridnb.report import tables
+from hybridnb.measures.catalogue import MAIN, MEASURES
+from hybridnb.report.tables import headline, language_bias
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -60,15 +60,13 @@ def answer(runs: Sequence[Run], benchmark: str) -> list[str]:
     values: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
         values.setdefault(run.strategy, []).append(run.question_values(benchmark))
-    labels = [
-        name for name in tables.MAIN if all(name in table for part in values.values() for table in part)
-    ]
+    labels = [name for name in MAIN if all(name in table for part in values.values() for table in part)]
     questions = len(next(iter(values.values()))[0])
     name = benchmark_name(benchmark)
     if questions < 2:
         return [f"{name} has one question: nothing can be said of others."]
     trained = [strategy for strategy in values if strategy != NOT_TRAINED]
-    scores = tables.scores(runs, benchmark)
+    scores = headline.scores(runs, benchmark)
     found = leads(values, labels)
     seeds = min((len(values[strategy]) for strategy in trained), default=1)
     about = (
@@ -76,7 +74,7 @@ def answer(runs: Sequence[Run], benchmark: str) -> list[str]:
         if seeds > 1
         else "one seed: of these encoders; --seed 0 --seed 1 --seed 2 asks about the strategies"
     )
-    means = tables.by_strategy(scores)
+    means = headline.by_strategy(scores)
     differences = [
         *(_by_measure(label, means[label][trained], found) for label in labels if len(trained) > 1),
         *(_gained(strategy, found[strategy, NOT_TRAINED]) for strategy in trained if NOT_TRAINED in values),
@@ -177,11 +175,13 @@ def _gained(strategy: str, leads: Sequence[Lead]) -> str:
 
 def _bias(runs: Sequence[Run], benchmark: str, scores: pd.DataFrame) -> list[str]:
     """How far apart a query's answers stand, and whose passages come first, before and after."""
-    shares = tables.top_languages(runs, benchmark)
+    shares = language_bias.top_languages(runs, benchmark)
     languages = len(next(iter(shares.values())).columns)
     if languages < 2:
         return ["Language bias: none, for all candidates are in one language."]
-    short = tables.bias_in_short(scores, runs[0].pool(benchmark), shares).dropna(axis="columns", how="all")
+    short = language_bias.bias_in_short(scores, runs[0].pool(benchmark), shares).dropna(
+        axis="columns", how="all"
+    )
     distance = (
         ", ranks between a query's best and worst placed answer and" if "rank distance" in short else ","
     )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from hybridnb.report.figures import INK, LEVELS, described
+from hybridnb.report.figures.look import INK, LEVELS, described
 from hybridnb.training.batching import BatchSampler, Pair
 
 RELATIONS = {

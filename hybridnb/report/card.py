@@ -13,9 +13,11 @@ from huggingface_hub import ModelCard, ModelCardData
 from hybridnb import corpora
 from hybridnb.debiasing.maps import Debiasing
 from hybridnb.encoders.known import ENCODERS
+from hybridnb.measures.catalogue import MAIN
 from hybridnb.measures.metrics_file import unpack
 from hybridnb.registry import Registry
-from hybridnb.report.tables import MAIN, as_text, headline_table, render
+from hybridnb.report.tables.headline import headline_table
+from hybridnb.report.tables.text import as_text, render
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 from hybridnb.training.strategies import Strategy

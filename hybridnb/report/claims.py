@@ -15,13 +15,12 @@ import pandas as pd
 
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import significance
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.catalogue import MAIN, MEASURES
 from hybridnb.measures.crossed import Components, Estimate, estimate
 from hybridnb.measures.metrics_file import pools
-from hybridnb.report import tables
 from hybridnb.report.paragraphs import paragraphs
 from hybridnb.report.published import HYBRID
-from hybridnb.report.tables import CROSS, MONO
+from hybridnb.report.tables.headline import CROSS, MONO
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 from hybridnb.training.strategies import Strategy
@@ -446,7 +445,7 @@ def against(runs: Sequence[Run], benchmark: str, first: str = HYBRID) -> pd.Data
         first: the system, by its name.
 
     Returns:
-        Index (against, seeds), a column a measure of `tables.MAIN`; what has no runs is left out.
+        Index (against, seeds), a column a measure of `catalogue.MAIN`; what has no runs is left out.
     """
     systems, clusters, rows = Systems(runs), paragraphs(benchmark_name(benchmark)), []
     for other in (MONO, CROSS, NOT_TRAINED, debiased(NOT_TRAINED)):
@@ -455,7 +454,7 @@ def against(runs: Sequence[Run], benchmark: str, first: str = HYBRID) -> pd.Data
             for side in systems.matched(first, other, benchmark)
         )
         if of_first and of_other:
-            labels = [label for label in tables.MAIN if label in of_first[0]]
+            labels = [label for label in MAIN if label in of_first[0]]
             shown = {label: _with_interval(label, of_first, of_other, clusters) for label in labels}
             rows.append({"against": other, "seeds": len(of_first), **shown})
     keys = ["against", "seeds"]
@@ -468,7 +467,7 @@ def where_it_pays(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
     With one seed the intervals are over questions alone: of these encoders.
 
     Returns:
-        Index (fraction, against, seeds), a column a measure of `tables.MAIN`; fractions without hybrid are left out.
+        Index (fraction, against, seeds), a column a measure of `catalogue.MAIN`; fractions without hybrid are left out.
     """
     clusters = paragraphs(benchmark_name(benchmark))
     made: dict[float, dict[str, dict[int, Run]]] = {}
@@ -484,7 +483,7 @@ def where_it_pays(runs: Sequence[Run], benchmark: str) -> pd.DataFrame:
                 [by_strategy[name][seed].question_values(benchmark) for seed in seeds]
                 for name in (HYBRID, other)
             )
-            labels = [label for label in tables.MAIN if label in first[0]]
+            labels = [label for label in MAIN if label in first[0]]
             shown = {label: _with_interval(label, first, second, clusters) for label in labels}
             rows.append({"fraction": f"{fraction:g}", "against": other, "seeds": len(seeds), **shown})
     keys = ["fraction", "against", "seeds"]

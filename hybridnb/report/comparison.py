@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.catalogue import HEADLINE, MAIN, MEASURES, TASK_NAMES
 from hybridnb.measures.metrics_file import pools
 from hybridnb.measures.significance import compare, holm
-from hybridnb.report.tables import HEADLINE, MAIN, TASK_NAMES, as_text, headline, tests_table, undefined
+from hybridnb.report.tables.headline import headline, undefined
+from hybridnb.report.tables.text import as_text, tests_table
 from hybridnb.study.runs import Evaluation, Run, read_evaluations
 
 NOTE = (
@@ -104,7 +105,7 @@ def scores(systems: Sequence[Results], benchmark: str) -> pd.DataFrame:
     """The paper's measures of every system that has results on a benchmark; NaN where its task was not done.
 
     Returns:
-        Index system, a column for each label of `tables.HEADLINE` that any of them has.
+        Index system, a column for each label of `catalogue.HEADLINE` that any of them has.
     """
     rows = {
         results.name: headline(results.metrics[benchmark])
@@ -144,7 +145,7 @@ def differences(
         reference: the name of one of them; its values are subtracted.
 
     Returns:
-        (a row a benchmark, system and measure of `tables.MAIN`: those of `significance.compare`, and p_holm over all
+        (a row a benchmark, system and measure of `catalogue.MAIN`: those of `significance.compare`, and p_holm over all
         rows; what could not be compared, a sentence each).
 
     Raises:

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hybridnb.measures.catalogue import HEADLINE, MAIN
 from hybridnb.places import SHIPPED
-from hybridnb.report.tables import CROSS, HEADLINE, MAIN, MONO, as_text, by_language, scores, with_spread
+from hybridnb.report.tables.headline import CROSS, MONO, scores, with_spread
+from hybridnb.report.tables.languages import by_language
+from hybridnb.report.tables.text import as_text
 from hybridnb.retrieval.ranks_table import TASKS
 from hybridnb.study.runs import Run
 
@@ -67,7 +70,7 @@ def headline(benchmark: str, languages: Sequence[str] | None = None) -> pd.DataF
         languages: of the queries; left out, all (its printed means).
 
     Returns:
-        Index (encoder, strategy), the labels of `tables.HEADLINE` that it printed; means over the languages.
+        Index (encoder, strategy), the labels of `catalogue.HEADLINE` that it printed; means over the languages.
 
     Example:
         >>> headline("xquad-r").loc[("XLM-R (paper)", "hybrid"), ["Mul mAP", "rank distance"]].tolist()
@@ -99,7 +102,7 @@ def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.
         strategy: by our name, one of `PRINTED_AS`.
 
     Returns:
-        Index language; columns (label, encoder): the measures of `tables.MAIN`, cross-lingual ones averaged over
+        Index language; columns (label, encoder): the measures of `catalogue.MAIN`, cross-lingual ones averaged over
         candidate languages.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -13,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hybridnb.corpora import benchmark_name
-from hybridnb.measures.catalogue import MEASURES
+from hybridnb.measures.catalogue import MAIN, MEASURES
 from hybridnb.measures.significance import interval
-from hybridnb.report.figures import GREY, INK, described, handle, legend, nothing, palette
+from hybridnb.report.figures.look import GREY, INK, described, handle, legend, nothing, palette, row_of
 from hybridnb.report.paragraphs import paragraphs
-from hybridnb.report.tables import MAIN, scores
+from hybridnb.report.tables.headline import scores
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -57,7 +56,7 @@ def named(strategy: str, method: str) -> str:
 
 
 def systems_table(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.DataFrame:
-    """`tables.scores` of all systems, "strategy" being the system's name; for `tables.with_spread`."""
+    """`headline.scores` of all systems, "strategy" being the system's name; for `headline.with_spread`."""
     parts = [scores(runs, benchmark).assign(strategy=named(*system)) for system, runs in of.items()]
     return pd.concat(parts, ignore_index=True)
 
@@ -66,7 +65,7 @@ def levels(of: Mapping[tuple[str, str], Sequence[Run]], benchmark: str) -> pd.Da
     """Each system's measures with 95 % intervals over paragraphs and seeds (`significance.interval`).
 
     Returns:
-        strategy, method, seeds, measure (labels of `tables.MAIN`), value, low, high; no interval, but the mean over
+        strategy, method, seeds, measure (labels of `catalogue.MAIN`), value, low, high; no interval, but the mean over
         seeds, of a system whose metrics alone were recorded.
     """
     rows, clusters = [], paragraphs(benchmark_name(benchmark))
@@ -102,15 +101,8 @@ def landscape(table: pd.DataFrame, title: str) -> Figure:
     )
     colours = palette(list(dict.fromkeys(table["strategy"])))
     methods = list(dict.fromkeys(table["method"]))
-    figure, panels = plt.subplots(
-        1,
-        len(qualities),
-        figsize=(4.6 * len(qualities), 4.6),
-        layout="constrained",
-        squeeze=False,
-        sharex=True,
-    )
-    for axes, quality in zip(panels[0], qualities, strict=True):
+    figure, panels = row_of(len(qualities), (4.6 * len(qualities), 4.6), sharex=True)
+    for axes, quality in zip(panels, qualities, strict=True):
         for place, row in wide.iterrows():
             strategy, method = cast(tuple[str, str], place)
             x, y = row["value", bias], row["value", quality]
@@ -170,16 +162,14 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
     ]  # fmt: skip
     if table.empty or not shown:
         return nothing(f"{title}: nothing was fitted to fewer sentences.")
-    figure, panels = plt.subplots(
-        1, len(shown), figsize=(3.3 * len(shown), 3.6), layout="constrained", squeeze=False
-    )
-    for axes, label in zip(panels[0], shown, strict=True):
+    figure, panels = row_of(len(shown), (3.3 * len(shown), 3.6))
+    for axes, label in zip(panels, shown, strict=True):
         measure = MAIN[label]
         way = "higher is better" if measure.higher_is_better else "lower is better"
         part = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
         sns.lineplot(
             part, x="sentences", y="value", hue="method", style="method", markers=True, dashes=False, ax=axes,
-            legend=axes is panels[0][-1], errorbar=None,
+            legend=axes is panels[-1], errorbar=None,
         )  # fmt: skip
         axes.set_xscale("log")
         ticks = _apart(sorted(part["sentences"].unique()))
@@ -188,7 +178,7 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
         axes.set(
             xlabel="", ylabel="", title=f"{label}, {way}\n(without: {measure.format(reference[label], ',')})"
         )
-    sns.move_legend(panels[0][-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
+    sns.move_legend(panels[-1], "center left", bbox_to_anchor=(1, 0.5), title="", frameon=False)
     figure.supxlabel("sentences fitted to", fontsize=12)
     figure.suptitle(title)
     sns.despine(figure)

@@ -24,7 +24,8 @@ from hybridnb.measures import mantel
 from hybridnb.measures.metrics import per_query
 from hybridnb.measures.significance import holm, interval
 from hybridnb.places import RESULTS, shipped
-from hybridnb.report.tables import MONO, ranked
+from hybridnb.report.tables.headline import MONO
+from hybridnb.report.tables.language_bias import ranked
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -91,8 +92,8 @@ def systems(runs: Sequence[Run], benchmark: str, names: Collection[str]) -> Mapp
         names: strategies, and methods of debiasing, each put on the `reference`.
 
     Returns:
-        Name -> system, of the seeds that have ranks tables (see `tables.ranked`); first the reference, which others are
-        held against, and which is empty where none has.
+        Name -> system, of the seeds that have ranks tables (see `language_bias.ranked`); first the reference, which
+        others are held against, and which is empty where none has.
     """
     first = reference({run.strategy for run in runs})
     runs = ranked(runs, benchmark)
@@ -420,7 +421,7 @@ def scatter(
     features: str,
     explained: pd.DataFrame,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """What `figures.gain_scatter` draws: system -> pairs, and system -> slope and p; nothing without the features."""
+    """What `gains.gain_scatter` draws: system -> pairs, and system -> slope and p; nothing without the features."""
     if features not in predictors:
         return {}, {}
     distance, unseen = predictors[features], predictors.get("unseen", predictors[features] * 0)

@@ -17,7 +17,7 @@ import pytest
 from toy import write_run_json
 
 from hybridnb.measures.metrics_file import pack
-from hybridnb.report import tables
+from hybridnb.report.tables import headline
 from hybridnb.retrieval.ranks_table import COLUMNS, TASKS, write_ranks
 from hybridnb.study.runs import Run
 
@@ -100,7 +100,7 @@ def runs(write_run: Callable[..., Run]) -> list[Run]:
 
 @pytest.fixture
 def scores(runs: list[Run]) -> pd.DataFrame:
-    return tables.scores(runs, "toy")
+    return headline.scores(runs, "toy")
 
 
 @lru_cache

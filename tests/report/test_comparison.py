@@ -15,7 +15,7 @@ from hybridnb.corpora.benchmark import Queries
 from hybridnb.measures.metrics import per_query, summary
 from hybridnb.measures.significance import holm
 from hybridnb.report.comparison import as_tables, differences, notes, read_results, scores, shared
-from hybridnb.report.tables import render
+from hybridnb.report.tables.text import render
 from hybridnb.study.evaluation import evaluate
 from hybridnb.study.runs import Run
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from hybridnb.places import HOME
-from hybridnb.report import claims, systems, tables
+from hybridnb.report import claims, systems
+from hybridnb.report.tables import headline
 from hybridnb.study.plan import study_runs, sweep_runs
 from hybridnb.study.settings import Study
 
@@ -29,7 +30,7 @@ def test_the_first_table_is_the_recorded_one() -> None:
     lines = README[README.index("| XQuAD-R, 11 languages") :].split("\n\n")[0].splitlines()
     labels = cells(lines[0])[1:]
     of = systems.systems(study_runs(STUDY), "xquad-r", ["one-map", "language-maps"])
-    recorded = tables.with_spread(systems.systems_table(of, "xquad-r"))
+    recorded = headline.with_spread(systems.systems_table(of, "xquad-r"))
     shown = [cells(line) for line in lines[2:]]
     assert len(shown) == 6
     for name, *values in shown:

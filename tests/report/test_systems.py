@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from hybridnb.measures.catalogue import MAIN
 from hybridnb.measures.metrics_file import pack
-from hybridnb.report import systems, tables
+from hybridnb.report import systems
+from hybridnb.report.tables import headline
 from hybridnb.study.runs import CURVES, DEBIASED, Run
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -25,7 +27,7 @@ def ranked_runs(draw_run: Callable[..., Run]) -> list[Run]:
 def test_systems_are_runs_with_and_without_what_was_put_on_them(ranked_runs: list[Run]) -> None:
     of = systems.systems(ranked_runs, "toy", ["means", "one-map"])
     assert list(of) == [(NOT_TRAINED, ""), (NOT_TRAINED, "one-map"), ("X-Y", "")]
-    table = tables.by_strategy(systems.systems_table(of, "toy"))
+    table = headline.by_strategy(systems.systems_table(of, "toy"))
     assert list(table.index) == [NOT_TRAINED, "one-map", "X-Y"]
     assert table.loc["one-map", "Mul mAP"] > table.loc[NOT_TRAINED, "Mul mAP"]
 
@@ -35,7 +37,7 @@ def test_levels_are_the_measures_with_intervals_around_them(ranked_runs: list[Ru
     table = systems.levels(of, "toy")
     for (strategy, _), runs in of.items():
         rows = table[table["strategy"] == strategy].set_index("measure")
-        for label, measure in tables.MAIN.items():
+        for label, measure in MAIN.items():
             values = [pack(run.ranks("toy"))[measure.task][measure.name] for run in runs]
             assert rows.loc[label, "value"] == pytest.approx(sum(values) / len(values))
             assert rows.loc[label, "low"] <= rows.loc[label, "value"] <= rows.loc[label, "high"]

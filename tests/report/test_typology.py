@@ -14,7 +14,8 @@ from hybridnb.measures.mantel import regression
 from hybridnb.measures.metrics import by_language
 from hybridnb.measures.questions_file import write_questions
 from hybridnb.measures.significance import interval
-from hybridnb.report import figures, typology
+from hybridnb.report import typology
+from hybridnb.report.figures.gains import gain_scatter, language_map
 from hybridnb.retrieval.ranks_table import write_ranks
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
@@ -274,13 +275,13 @@ def test_figures_show_every_language_and_every_pair(named: dict[str, typology.Sy
     both = typology.matrix(gained, "gain")
     assert one["gain"] == pytest.approx((both.at["hi", "vi"] + both.at["vi", "hi"]) / 2)
     assert (one["distance"], one["unseen"]) == (9, 1)
-    figure = figures.gain_scatter({"X-Y": table}, {"X-Y": "r = 1"}, "apart", "gain")
+    figure = gain_scatter({"X-Y": table}, {"X-Y": "r = 1"}, "apart", "gain")
     (panel,) = figure.axes
     assert panel.get_title() == "X-Y\nr = 1"
     assert [len(np.asarray(dots.get_offsets())) for dots in panel.collections] == [10, 5]
     places = typology.plane(distance**0.5)
     gain = gained.groupby("query_language")["gain"].mean()
-    drawn = figures.language_map(places, {"X-Y": gain}, "gain", ["vi"])
+    drawn = language_map(places, {"X-Y": gain}, "gain", ["vi"])
     assert [text.get_text() for text in drawn.axes[0].texts] == ["de", "en", "hi", "ru", "th", "vi*"]
     sizes = drawn.axes[0].collections[0].get_sizes()
     assert np.argsort(sizes).tolist() == np.argsort(gain.to_numpy()).tolist()
@@ -288,7 +289,7 @@ def test_figures_show_every_language_and_every_pair(named: dict[str, typology.Sy
 
 def test_where_there_is_nothing_to_draw_figures_say_so() -> None:
     for figure in (
-        figures.gain_scatter({}, {}, "apart", "mAP"),
-        figures.language_map(pd.DataFrame(), {}, "mAP"),
+        gain_scatter({}, {}, "apart", "mAP"),
+        language_map(pd.DataFrame(), {}, "mAP"),
     ):
         assert figure.axes[0].texts[0].get_text().startswith("mAP: there are no distances of languages")

@@ -1,0 +1,1 @@
+"""Tables of a study, rebuilt from what its runs left on disk. No model is needed, and none is loaded."""
