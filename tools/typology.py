@@ -19,7 +19,9 @@ from hybridnb import encoders
 from hybridnb.corpora import SENTENCES, content_sha256
 from hybridnb.encoders.settings import EncoderSettings
 from hybridnb.files import write_text
-from hybridnb.report import typology
+from hybridnb.report.typology.distances import TOKENS
+from hybridnb.report.typology.gains import RECORDED, gains
+from hybridnb.report.typology.values import PAIRS, pair_values
 from hybridnb.retrieval.ranks_table import read_ranks
 
 
@@ -37,21 +39,21 @@ def tokens(model: str, sentences: str) -> None:
         for language, n in sorted(count.items())
     ]
     table = pd.DataFrame(rows)
-    if typology.TOKENS.is_file():
-        kept = pd.read_csv(typology.TOKENS)
+    if TOKENS.is_file():
+        kept = pd.read_csv(TOKENS)
         table = pd.concat([kept[kept["model"] != model], table])
-    write_text(typology.TOKENS, table.to_csv(index=False))
+    write_text(TOKENS, table.to_csv(index=False))
 
 
 def pairs(benchmark: str, before: Path, after: Path) -> None:
     """Write BENCHMARK.csv from two systems' ranks."""
     first, second = (
-        [typology.pair_values(read_ranks(directory / "ranks" / f"{benchmark}.parquet", benchmark))]
+        [pair_values(read_ranks(directory / "ranks" / f"{benchmark}.parquet", benchmark))]
         for directory in (before, after)
     )
-    parts = {label: typology.gains(first, second, label).drop(columns="gain") for label in typology.PAIRS}
+    parts = {label: gains(first, second, label).drop(columns="gain") for label in PAIRS}
     table = pd.concat(parts, names=["measure", None]).reset_index("measure").round(5)
-    write_text(typology.RECORDED / f"{benchmark}.csv", table.to_csv(index=False))
+    write_text(RECORDED / f"{benchmark}.csv", table.to_csv(index=False))
 
 
 def main() -> None:

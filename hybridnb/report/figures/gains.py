@@ -20,7 +20,7 @@ def language_map(
     """Languages on a plane, what is near being alike; the larger and darker, the more a language gains.
 
     Args:
-        places: of `typology.plane`: index language, x, y.
+        places: of `distances.plane`: index language, x, y.
         gains: system -> language -> gain; a panel each, on one scale.
         label: what is gained.
         unseen: languages that are starred.
