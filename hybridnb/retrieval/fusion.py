@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hybridnb.retrieval.ranks_table import COLUMNS, WHOLE_POOL, check_ranks
 
@@ -52,25 +53,30 @@ def balanced(ranks: pd.DataFrame) -> pd.DataFrame:
             "tasks (BM25 has no cross-lingual one)"
         )
     sizes = _sizes(within, merged)
+    of_query = sizes.index.get_indexer(pd.MultiIndex.from_frame(within[QUERY]))
+    made = within.assign(
+        task=pd.Series("multilingual", within.index, dtype=ranks["task"].dtype),
+        candidate_language=pd.Series(WHOLE_POOL, within.index, dtype=ranks["candidate_language"].dtype),
+        rank=pd.Series(_fused(within, sizes, of_query), within.index).astype(ranks["rank"].dtype),
+        pool_size=sizes.sum(axis=1).to_numpy()[of_query].astype(merged["pool_size"].to_numpy().dtype),
+    )
+    return pd.concat([within, made.sort_values(COLUMNS[2:6], kind="stable")], ignore_index=True)
+
+
+def _fused(within: pd.DataFrame, sizes: pd.DataFrame, of_query: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The ranks by turns of candidates by those within their languages; of_query: the row of `sizes` of each."""
     number = {language: n for n, language in enumerate(sizes.columns)}
     asked, answered = (
         within[column].astype(object).map(number).to_numpy(dtype=np.int64)
         for column in ("query_language", "relevant_language")
     )
     rank = within["rank"].to_numpy(dtype=np.float64, na_value=np.nan)
-    of_query = sizes.index.get_indexer(pd.MultiIndex.from_frame(within[QUERY]))
     fused = np.ones(len(within))
     for n, language in enumerate(sizes.columns):
         size = sizes[language].to_numpy()[of_query]
         turn_before = (n - asked) % len(number) < (answered - asked) % len(number)
         fused += np.minimum(size, rank - 1) + (turn_before & (size >= rank))
-    made = within.assign(
-        task=pd.Series("multilingual", within.index, dtype=ranks["task"].dtype),
-        candidate_language=pd.Series(WHOLE_POOL, within.index, dtype=ranks["candidate_language"].dtype),
-        rank=pd.Series(fused, within.index).astype(ranks["rank"].dtype),
-        pool_size=sizes.sum(axis=1).to_numpy()[of_query].astype(merged["pool_size"].to_numpy().dtype),
-    )
-    return pd.concat([within, made.sort_values(COLUMNS[2:6], kind="stable")], ignore_index=True)
+    return fused
 
 
 def _sizes(within: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:

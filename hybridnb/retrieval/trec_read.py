@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +16,7 @@ from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.retrieval.pool import Pool
 from hybridnb.retrieval.ranks_table import TASKS, Task, make_ranks
 from hybridnb.retrieval.trec_ids import Names
-
-COLUMNS = ("query", "Q0", "candidate", "rank", "score", "tag")
-TOO_MANY = "beyond"
+from hybridnb.retrieval.trec_lines import complain, read_lines, refuse
 
 
 @dataclass(frozen=True)
@@ -128,72 +124,53 @@ def _read_run(
 ) -> list[Part]:
     """What a file brings; the ranks of relevant candidates are put into the arrays [queries, widest]."""
     pool = names.pool
-    lines = _columns(path)
-    found_queries = _resolved(path, lines["query"], names.find_query, benchmark.name)
-    query, other = np.array(found_queries, dtype=np.int64).reshape(-1, 2)[lines["query"].cat.codes].T
-    found = np.array(
-        _resolved(path, lines["candidate"], names.find_candidate, benchmark.name), dtype=np.int64
-    )
-    candidate = found[lines["candidate"].cat.codes]
-    score = lines["score"].to_numpy()
-    language = names.candidate_language[candidate]
-    _refuse(
-        path,
-        (other >= 0) & (other != language),
-        lines,
-        "candidate",
-        "is not in the language of its query's pool",
-    )
-
+    lines = read_lines(path)
+    query, other = _resolved(path, lines["query"], names.find_query, benchmark.name).T
+    candidate = _resolved(path, lines["candidate"], names.find_candidate, benchmark.name)
+    score, language = lines["score"].to_numpy(), names.candidate_language[candidate]
+    elsewhere = (other >= 0) & (other != language)
+    refuse(path, elsewhere, lines, "candidate", "is not in the language of its query's pool")
     kind, group = _tasks(path, pool, query, other, language, task)
-    keys = group * len(names.candidates) + candidate
-    _refuse(
-        path, pd.Series(keys).duplicated().to_numpy(), lines, "candidate", "stands there twice for its query"
-    )
-    excluded = pool.positions(pool.excluded)[pool.query_id]
-    at, column = np.nonzero(excluded >= 0)
-    width = len(names.candidates)
-    keep = ~np.isin(query * width + candidate, at * width + excluded[at, column])
+    again = pd.Series(group * len(names.candidates) + candidate).duplicated().to_numpy()
+    refuse(path, again, lines, "candidate", "stands there twice for its query")
+
     by_id = np.argsort(np.argsort(lines["candidate"].cat.categories.to_numpy(dtype=object)))
-    by_id = by_id[lines["candidate"].cat.codes]
-    order = np.lexsort((-by_id, -score, group))
-    order = order[keep[order]]
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    order = np.lexsort((-by_id[lines["candidate"].cat.codes], -score, group))
+    order = order[~_excluded(names, query, candidate)[order]]
+    query, candidate, language, score = query[order], candidate[order], language[order], score[order]
+    kind, group = kind[order], group[order]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
     counts = np.diff(starts, append=len(order))
     rank = np.arange(len(order)) - np.repeat(starts, counts) + 1
-    equal = (np.diff(group[order], prepend=-1) == 0) & (np.diff(score[order], prepend=np.nan) == 0)
+    equal = (np.diff(group, prepend=-1) == 0) & (np.diff(score, prepend=np.nan) == 0)
 
     parts = []
-    for number in np.unique(kind[order]):
-        here = kind[order] == number
-        rows, groups = order[here], kind[order[starts]] == number
-        _put(
-            in_pool if TASKS[number] == "multilingual" else in_language,
-            names,
-            query[rows],
-            candidate[rows],
-            rank[here],
+    for number in np.unique(kind):
+        here, own = kind == number, kind[starts] == number
+        first = starts[own]
+        merged = TASKS[number] == "multilingual"
+        _put(in_pool if merged else in_language, names, query[here], candidate[here], rank[here])
+        asked, among = query[first], np.full(len(first), -1) if merged else language[first]
+        pools = frozenset(zip(pool.query_language[asked].tolist(), among.tolist(), strict=True))
+        answered = sum(map(partial(_has_answer, pool), asked.tolist(), among.tolist()))
+        part = Part(
+            file=str(path),
+            task=TASKS[number],
+            pools=pools,
+            depth=int(counts[own].max()),
+            queries=len(first),
+            left_out=sum(_answered(pool, q, c) for q, c in pools) - answered,
+            tied=len(np.unique(group[equal & here])),
         )
-        first = order[starts[groups]]
-        asked = pool.query_language[query[first]]
-        among = np.full(len(first), -1) if TASKS[number] == "multilingual" else language[first]
-        pools = frozenset(zip(asked.tolist(), among.tolist(), strict=True))
-        expected = sum(_answered(pool, q, c) for q, c in pools)
-        answered = [
-            _has_answer(pool, q, c) for q, c in zip(query[first].tolist(), among.tolist(), strict=True)
-        ]
-        parts.append(
-            Part(
-                file=str(path),
-                task=TASKS[number],
-                pools=pools,
-                depth=int(counts[groups].max()),
-                queries=len(first),
-                left_out=expected - sum(answered),
-                tied=len(np.unique(group[order][equal & here])),
-            )
-        )
+        parts.append(part)
     return parts
+
+
+def _excluded(names: Names, query: NDArray[np.int64], candidate: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[lines]: whether the benchmark excludes a candidate for its query."""
+    excluded, width = names.pool.positions(names.pool.excluded)[names.pool.query_id], len(names.candidates)
+    at, column = np.nonzero(excluded >= 0)
+    return np.isin(query * width + candidate, at * width + excluded[at, column])
 
 
 def _tasks(
@@ -264,91 +241,14 @@ def _answered(pool: Pool, asked: int, language: int) -> int:
     return len(rows) if language < 0 else int((rows == language).any(axis=1).sum())
 
 
-def _resolved(path: Path, column: pd.Series[Any], find: Callable[[str], Any], benchmark: str) -> list[Any]:
-    """What each distinct name of a column stands for."""
+def _resolved(
+    path: Path, column: pd.Series[Any], find: Callable[[str], Any], benchmark: str
+) -> NDArray[np.int64]:
+    """What the name in each line of a column stands for: a number, or a few."""
     found = [find(name) for name in column.cat.categories]
     if None in found:
         unknown = {n for n, what in enumerate(found) if what is None}
         row = next(row for row, code in enumerate(column.cat.codes) if code in unknown)
-        _complain(
-            path,
-            row,
-            str(column.name),
-            f"{column.iloc[row]!r} is not in {benchmark}, or in several languages",
-        )
-    return found
-
-
-def _refuse(path: Path, wrong: NDArray[np.bool_], lines: pd.DataFrame, column: str, what: str) -> None:
-    if wrong.any():
-        row = int(wrong.argmax())
-        _complain(path, row, column, f"{lines[column].iloc[row]!r} {what}")
-
-
-def _complain(path: Path, row: int, column: str, what: str) -> NoReturn:
-    """Tell what is wrong in the row-th line that is not blank."""
-    with _opened(path) as file:
-        number = [n for n, line in enumerate(file, start=1) if line.strip()][row]
-    raise ValueError(f"{path}, line {number}, column {column}: {what}")
-
-
-def _columns(path: Path) -> pd.DataFrame:
-    """query and candidate (categories) and score (float32) of every line."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    names = [*COLUMNS, TOO_MANY]
-    try:
-        table = pd.read_csv(
-            path,
-            sep=r"\s+",
-            header=None,
-            names=names,
-            index_col=False,
-            # ids of digits stay texts; as categories they would be read as numbers
-            dtype=cast(Any, {**dict.fromkeys(names, "str"), "score": np.float64}),
-            quoting=csv.QUOTE_NONE,
-            na_filter=False,
-        )
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' errors of parsing are ValueErrors
-        _check_lines(path)
-        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if len(table) == 0:
-        raise ValueError(f"{path} is empty: a line is `{' '.join(COLUMNS)}`")
-    with np.errstate(over="ignore"):
-        table["score"] = table["score"].astype(np.float32)  # as trec_eval holds them
-    if (table[TOO_MANY] != "").any() or (table["tag"] == "").any() or not np.isfinite(table["score"]).all():
-        _check_lines(path)
-    return table[["query", "candidate", "score"]].astype({"query": "category", "candidate": "category"})
-
-
-def _check_lines(path: Path) -> None:
-    """ValueError: the first line that is none."""
-    try:
-        with _opened(path) as file:
-            for number, line in enumerate(file, start=1):
-                fields = line.split()
-                if fields and len(fields) != len(COLUMNS):
-                    raise ValueError(
-                        f"{path}, line {number}: {len(fields)} columns; a line is `{' '.join(COLUMNS)}`"
-                    )
-                if fields and not _is_score(fields[4]):
-                    raise ValueError(
-                        f"{path}, line {number}, column score: {fields[4]!r} is not a finite number (as float32)"
-                    )
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is damaged ({error}): write it again") from None
-
-
-def _is_score(text: str) -> bool:
-    try:
-        return abs(float(text)) <= float(np.finfo(np.float32).max)
-    except ValueError:
-        return False
-
-
-def _opened(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+        what = f"{column.iloc[row]!r} is not in {benchmark}, or in several languages"
+        complain(path, row, str(column.name), what)
+    return np.array(found, dtype=np.int64)[column.cat.codes]

@@ -63,41 +63,30 @@ def write_trec(
     names = Names(benchmark, pool)
     relevant = pool.positions(pool.relevant)[pool.query_id]
     tag = "_".join(tag.split()) or "hybridnb"
-    paths = {
-        (task, kind): directory / f"{benchmark.name}.{task}.{kind}"
-        for task in tasks
-        for kind in ("run", "qrels")
-    }
+    kinds = [(task, kind) for task in tasks for kind in ("run", "qrels")]
+    paths = [directory / f"{benchmark.name}.{task}.{kind}" for task, kind in kinds]
     with ExitStack() as stack:
-        files = {
-            key: stack.enter_context(
-                stack.enter_context(atomic(path)).open("w", encoding="utf-8", newline="\n")
-            )
-            for key, path in paths.items()
-        }
+        parts = [stack.enter_context(atomic(path)) for path in paths]
+        opened = [stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts]
+        files = dict(zip(kinds, opened, strict=True))
         for found in first:
-            for task in TASKS:
+            for task in tasks:
                 queries = _asked(pool, found.language, task)
-                if task not in tasks or not len(queries):
+                if not len(queries):
                     continue
-                at = np.searchsorted(found.queries, queries)
-                ranks = (in_pool if found.language < 0 else in_language)[queries].astype(np.float64)
+                at, judged = np.searchsorted(found.queries, queries), relevant[queries]
                 if found.language >= 0:
-                    ranks[pool.relevant_language[queries] != found.language] = np.nan
-                ranks[relevant[queries] < 0] = np.nan
-                positions, scores = _arranged(
-                    found.positions[at], found.scores[at], relevant[queries], ranks, depth
-                )
+                    judged = np.where(pool.relevant_language[queries] == found.language, judged, -1)
+                ranks = (in_pool if found.language < 0 else in_language)[queries].astype(np.float64)
+                ranks[judged < 0] = np.nan
+                lists = _arranged(found.positions[at], found.scores[at], judged, ranks, depth)
                 called = [
                     names.crossed(query, found.language) if task == "crosslingual" else names.queries[query]
                     for query in queries.tolist()
                 ]
-                _write_run(files[task, "run"], called, positions, scores, names.candidates, tag)
-                judged = relevant[queries]
-                if found.language >= 0:
-                    judged = np.where(pool.relevant_language[queries] == found.language, judged, -1)
+                _write_run(files[task, "run"], called, *lists, names.candidates, tag)
                 _write_qrels(files[task, "qrels"], called, judged, names.candidates)
-    return list(paths.values())
+    return paths
 
 
 def _asked(pool: Pool, language: int, task: Task) -> NDArray[np.int64]:
