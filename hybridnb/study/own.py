@@ -119,17 +119,7 @@ def on_own_data(
     name = asked.get("name") or changed_name(title, named)
     parts, fitted = split(whole, *fractions)
     files = {part: RUNS / str(name) / "data" / f"{title}.{part}.jsonl" for part in parts}
-    fixed = {
-        "name": name,
-        "title": f"Batch strategies on {title}",
-        "benchmarks": [str(files["test"])],
-        "languages": [],
-        "sweeps": [],
-        "corpus": {"training": str(files["train"]), "validation": str(files["validation"])},
-        "encoder": {},
-        "training": {},
-        "debiasing": {},
-    }
+    fixed = {"name": name, "title": f"Batch strategies on {title}", **_of_files(files)}
 
     def with_fitted() -> Study:
         settings = {name: value for name, (value, _) in fitted.items() if name not in OF_SPLIT}
@@ -162,6 +152,19 @@ def on_own_data(
     served = [strategy for strategy in chosen.strategies if strategy not in left_out]
     _write(files, parts)
     return Own(chosen.model_copy(update={"strategies": tuple(served)}), parts, fitted, left_out)
+
+
+def _of_files(files: Mapping[str, Path]) -> dict[str, Any]:
+    """The settings that go by the data, and not by the study whose strategies are taken."""
+    left_open: dict[str, Any] = {
+        "languages": [],
+        "sweeps": [],
+        "encoder": {},
+        "training": {},
+        "debiasing": {},
+    }
+    corpus = {"training": str(files["train"]), "validation": str(files["validation"])}
+    return {**left_open, "benchmarks": [str(files["test"])], "corpus": corpus}
 
 
 def split(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,57 +39,65 @@ def record(study: Study) -> Iterator[str]:
     Yields:
         A line for each run.
     """
-    by_run, curved = methods_by_run(study), curve_runs(study)
-    main = study_runs(study)
-    first = {run.strategy: run.seed for run in reversed(main)}
+    by_run = methods_by_run(study)
     for run, benchmarks in planned(study).items():
         made = run_here(study.with_fraction(run.fraction), run.strategy, run.seed)
         methods = by_run.get(run, ())
         if not made.is_trained:
             there = " (recorded before)" if run.is_trained else ""
             yield f"{run.label}: not trained here{there}"
-        elif missing := [
-            *(name for name in benchmarks if not made.is_evaluated(name)),
-            *(
-                f"{n} with {method}"
-                for n in benchmarks
-                for method in methods
-                if not made.is_debiased(n, method)
-            ),
-        ]:
+        elif missing := _missing(made, benchmarks, methods):
             yield f"{run.label}: not recorded, for it is not evaluated on {', '.join(missing)}"
         else:
-            drawn = run.fraction == study.corpus.fraction and first.get(run.strategy) == run.seed
-            files, names = list(FILES), set(map(benchmark_name, benchmarks))
-            for benchmark in benchmarks:
-                name = benchmark_name(benchmark)
-                keeps = _keeps_ranks(study, run, benchmark)
-                files += _results(made, name, keeps)
-                if run in main:
-                    files.append(f"ranks/{name}.top10.csv")
-                if drawn and keeps:
-                    files.append(f"ranks/{name}.answers.parquet")
-                for method in methods:
-                    keeps = _keeps_ranks(study, run, benchmark, method)
-                    files += [
-                        f"{DEBIASED}/{method}/{file}" for file in _results(made.debiased(method), name, keeps)
-                    ]
-            for method in methods:
-                files += [f"{DEBIASED}/{method}/{file}" for file in ("evaluations.json", "metrics.json")]
-            for name in (name for of, name in curved if of == run):
-                curve = curves_file(made.directory, name).relative_to(made.directory)
-                files += [str(curve), str(curve.with_suffix(".json"))]
-            with atomic(RESULTS / study.name / made.directory.name) as part:
-                for file in files:
-                    (part / file).parent.mkdir(parents=True, exist_ok=True)
-                    if Path(file).name in BY_BENCHMARK:
-                        whole = read_json(made.directory / file)
-                        write_json(part / file, {name: whole[name] for name in whole if name in names})
-                    else:
-                        shutil.copyfile(made.directory / file, part / file)
+            files = list(_files(study, run, made, benchmarks, methods))
+            _copy(made, files, RESULTS / study.name, set(map(benchmark_name, benchmarks)))
             yield f"{run.label}: recorded"
     if (trials := RUNS / study.name / TRIALS).is_file():
         write_text(RESULTS / study.name / TRIALS, trials.read_text(encoding="utf-8"))
+
+
+def _missing(made: Run, benchmarks: Sequence[str], methods: Sequence[str]) -> list[str]:
+    """What a run is not evaluated on: benchmarks, and benchmarks with a debiasing."""
+    debiased = (
+        f"{name} with {one}" for name in benchmarks for one in methods if not made.is_debiased(name, one)
+    )
+    return [*(name for name in benchmarks if not made.is_evaluated(name)), *debiased]
+
+
+def _files(
+    study: Study, run: Run, made: Run, benchmarks: Sequence[str], methods: Sequence[str]
+) -> Iterator[str]:
+    """The files of a run that are kept, of `run` as it was planned and `made` here."""
+    yield from FILES
+    yield from (f"{DEBIASED}/{method}/{file}" for method in methods for file in BY_BENCHMARK)
+    main = study_runs(study)
+    first = next((one.seed for one in main if one.strategy == run.strategy), None)
+    for benchmark in benchmarks:
+        name, keeps = benchmark_name(benchmark), _keeps_ranks(study, run, benchmark)
+        yield from _results(made, name, keeps)
+        if run in main:
+            yield f"ranks/{name}.top10.csv"
+        if keeps and run.seed == first and run.fraction == study.corpus.fraction:
+            yield f"ranks/{name}.answers.parquet"
+        for method in methods:
+            keeps_debiased = _keeps_ranks(study, run, benchmark, method)
+            for file in _results(made.debiased(method), name, keeps_debiased):
+                yield f"{DEBIASED}/{method}/{file}"
+    for name in (name for of, name in curve_runs(study) if of == run):
+        curve = curves_file(made.directory, name).relative_to(made.directory)
+        yield from (str(curve), str(curve.with_suffix(".json")))
+
+
+def _copy(made: Run, files: Sequence[str], to: Path, names: Collection[str]) -> None:
+    """Copy files of a run, whole or not at all; of those that hold several benchmarks these."""
+    with atomic(to / made.directory.name) as part:
+        for file in files:
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            if Path(file).name in BY_BENCHMARK:
+                whole = read_json(made.directory / file)
+                write_json(part / file, {name: whole[name] for name in whole if name in names})
+            else:
+                shutil.copyfile(made.directory / file, part / file)
 
 
 def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bool:
@@ -98,7 +106,7 @@ def _keeps_ranks(study: Study, run: Run, benchmark: str, method: str = "") -> bo
     names = study.benchmarks if study.recording.ranks_of is None else study.recording.ranks_of
     if is_baseline and names and not method:  # what examples are shown with
         return True
-    of_seed = run in study_runs(study) and seeds is not None and run.seed in seeds and not method
+    of_seed = not method and seeds is not None and run.seed in seeds and run in study_runs(study)
     of_run = seeds is None or is_baseline or of_seed
     return of_run and benchmark in names
 

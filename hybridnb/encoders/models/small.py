@@ -24,7 +24,6 @@ def build_small_encoder(
     layers: int = 2,
     hidden: int = 160,
     heads: int = 4,
-    feed_forward: int | None = None,
     max_length: int = 128,
     seed: int = 0,
 ) -> DualEncoder:
@@ -38,7 +37,6 @@ def build_small_encoder(
         layers: How many.
         hidden: Width of the layers and of the vectors.
         heads: Of attention, in each layer.
-        feed_forward: Width, 4 * hidden unless given.
         max_length: Tokens of queries and passages alike.
         seed: Of the weights.
 
@@ -68,7 +66,7 @@ def build_small_encoder(
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        intermediate_size=feed_forward or 4 * hidden,
+        intermediate_size=4 * hidden,
         max_position_embeddings=max_length,
         type_vocab_size=1,
         pad_token_id=tokenizer.pad_token_id,
