@@ -17,6 +17,9 @@ from scipy import stats
 from hybridnb.measures.catalogue import MEASURES
 from hybridnb.measures.metrics import per_query
 
+LEVEL = 0.05
+"""Of the corrected p below which a difference is more than chance, and a claim held or refuted."""
+
 RESAMPLES = 9_999
 """Of the randomisation test: p-values are multiples of 1 / 10,000."""
 

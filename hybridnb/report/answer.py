@@ -12,12 +12,10 @@ import pandas as pd
 from hybridnb.corpora import benchmark_name
 from hybridnb.measures import significance
 from hybridnb.measures.catalogue import MAIN, MEASURES
+from hybridnb.measures.significance import LEVEL
 from hybridnb.report.tables import headline, language_bias
 from hybridnb.study.runs import Run
 from hybridnb.study.settings import NOT_TRAINED
-
-LEVEL = 0.05
-"""Of the corrected p below which a difference is called more than chance."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from hybridnb.places import HOME
-from hybridnb.report import claims, systems
+from hybridnb.report import systems
+from hybridnb.report.claims import deciding
 from hybridnb.report.tables import headline
 from hybridnb.study.plan import study_runs, sweep_runs
 from hybridnb.study.settings import Study
@@ -43,7 +44,7 @@ def verdicts() -> pd.DataFrame:
     runs = dict.fromkeys(
         run for name in STUDY.benchmarks for run in [*study_runs(STUDY), *sweep_runs(STUDY, name)]
     )
-    return claims.verdicts(list(runs), STUDY.benchmarks)
+    return deciding.verdicts(list(runs), STUDY.benchmarks)
 
 
 def test_the_answer_is_what_the_verdicts_say(verdicts: pd.DataFrame) -> None:

@@ -25,23 +25,17 @@ COLOURS = [
 ]
 """Of strategies, apart in lightness too: they stay apart in greyscale and for the colour-blind."""
 
-
 MARKERS, LINES = "sDo^vPX*", ("-", "--", "-.", ":")
 """Of strategies, beside their colours."""
 
-
 GREY = (0.88, 0.88, 0.88)
-
 
 FEW = 18
 """Languages up to which cells hold numbers."""
 
-
 INK = "0.15"
 
-
 LEVELS = LinearSegmentedColormap.from_list("levels", ["white", "#7a8fb5", "#16264a"])
-
 
 DIFFERENCES = LinearSegmentedColormap.from_list("differences", ["#16264a", "white", "#e08a00"])
 """White is 0; less is darker than more, in greyscale too, and signs stand in the cells."""

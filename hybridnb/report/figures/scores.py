@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from hybridnb.measures.catalogue import MAIN, MEASURES, TASK_NAMES
+from hybridnb.measures.significance import LEVEL
 from hybridnb.report.figures.look import (
     COLOURS,
     INK,
@@ -147,7 +148,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         panel.axvline(0, color=INK, linewidth=1)
         for y, (_, row) in enumerate(rows.iterrows()):
             panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)
-            sure = row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"]
+            sure = row["p_holm"] < LEVEL and not row["low"] <= 0 <= row["high"]
             panel.plot(
                 row["difference"],
                 y,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridnb.measures import mantel
-from hybridnb.measures.significance import holm
+from hybridnb.measures.significance import LEVEL, holm
 from hybridnb.report.typology.gains import BEGAN, matrix, unordered
 
 OUTCOMES = ("before", "after", "gain", "gain, given before")
@@ -63,7 +63,7 @@ def explained(
 
 def sure(explained: pd.DataFrame) -> pd.Series[bool]:
     """Which slopes are found both ways: corrected p below .05, and 0 outside the interval over languages."""
-    return (explained["p_holm"] < 0.05) & ((explained["low"] > 0) | (explained["high"] < 0))
+    return (explained["p_holm"] < LEVEL) & ((explained["low"] > 0) | (explained["high"] < 0))
 
 
 def as_text(explained: pd.DataFrame) -> pd.DataFrame:
@@ -118,9 +118,9 @@ def power(gained: Mapping[str, pd.DataFrame], predictors: Mapping[str, pd.DataFr
         known = (response.notna() | response.T.notna()).to_numpy().sum()
         whole = known == len(response) * (len(response) - 1)
         if features in predictors and len(response) >= mantel.LEAST and whole:
-            level = 0.05 / len(predictors)
+            level = LEVEL / len(predictors)
             found[system] = [
-                mantel.resolvable(response, predictors[features], level=p) for p in (0.05, level)
+                mantel.resolvable(response, predictors[features], level=p) for p in (LEVEL, level)
             ]
     if not found:
         return ""

@@ -138,6 +138,8 @@ def test_a_study_of_any_tasks_and_one_seed_has_all_tables(
 
 
 def test_tables_figures_and_claims_load_no_model() -> None:
-    code = "import sys, hybridnb.report.claims, hybridnb.report.figures.languages; print(*sys.modules)"
+    code = (
+        "import sys, hybridnb.report.claims.deciding, hybridnb.report.figures.languages; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "sentence_transformers"} & set(loaded.stdout.split())

@@ -1,4 +1,4 @@
-"""Verdicts as a table to read: what was claimed, what the runs say, and on what evidence."""
+"""Verdicts to be read: as a Markdown table with the evidence, and as text for the screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hybridnb.measures.catalogue import MEASURES, Measure
-from hybridnb.report.claims import EQUIVALENT, HELD, REFUTED, UNDECIDED
+from hybridnb.report.claims.deciding import EQUIVALENT, HELD, REFUTED, UNDECIDED
 
 MARKS = {
     HELD: "**\N{CHECK MARK}\N{NO-BREAK SPACE}held**",
@@ -23,7 +23,7 @@ def verdict_table(verdicts: pd.DataFrame) -> str:
     """Claims, verdicts and evidence as a Markdown table, aligned to the left.
 
     Args:
-        verdicts: of `claims.verdicts`, of one benchmark.
+        verdicts: of `deciding.verdicts`, of one benchmark.
 
     Returns:
         A row a claim; the evidence is the difference with its 95 % interval, the corrected p and the number of seeds;
@@ -51,3 +51,35 @@ def _evidence(row: Mapping[Hashable, Any], measure: Measure) -> str:
     found = f"; finds {measure.format(row['resolved'])} or more" if row["verdict"] == UNDECIDED else ""
     p = "p < 0.0001" if row["p_holm"] < 0.0001 else f"p {row['p_holm']:.4f}"
     return f"{difference} [{low}, {high}], {p}, {row['seeds']} seeds{found}"
+
+
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """`deciding.verdicts` for the screen, as far as there are estimates; numbers with the digits of their measures.
+
+    Returns:
+        Index (hypothesis, measure); benchmark, difference with its interval, p (Holm), smallest of interest, resolved,
+        seeds, verdict.
+    """
+    counted = table[table["difference"].notna()]
+
+    def shown(column: str, form: str = "") -> list[str]:
+        return [
+            "" if pd.isna(value) else MEASURES[label].format(value, form)
+            for label, value in zip(counted["measure"], counted[column], strict=True)
+        ]
+
+    ends = zip(*(shown(column, "+") for column in ("difference", "low", "high")), strict=True)
+    text = pd.DataFrame(
+        {
+            "hypothesis": counted["hypothesis"].to_numpy(),
+            "measure": counted["measure"].to_numpy(),
+            "benchmark": counted["benchmark"].to_numpy(),
+            "difference": [f"{difference} [{low}, {high}]" for difference, low, high in ends],
+            "p (Holm)": counted["p_holm"].map("{:.4f}".format).to_numpy(),
+            "smallest of interest": shown("margin"),
+            "resolved": shown("resolved"),
+            "seeds": counted["seeds"].to_numpy(),
+            "verdict": counted["verdict"].to_numpy(),
+        }
+    )
+    return text.set_index(["hypothesis", "measure"])

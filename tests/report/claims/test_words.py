@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hybridnb.report.words import verdict_table
+from hybridnb.report.claims.words import verdict_table
 
 ROW = {
     "hypothesis": "X-Y is better than X-X-mono", "measure": "Cr mAP", "difference": 0.0161, "low": 0.011, "high": 0.021,
