@@ -32,6 +32,7 @@ from hybridnb.study.data import batches, training_data
 from hybridnb.study.settings import Study
 from hybridnb.training.attention import quick_backward
 from hybridnb.training.data import Collator, StepDataset
+from hybridnb.training.dropout import quick_dropout
 from hybridnb.training.rows import by_rows
 from hybridnb.training.trainer import BatchTrainer, Towers, _arguments
 
@@ -42,6 +43,7 @@ WAYS = {
     "sentence-transformers": "MultipleNegativesRankingLoss in SentenceTransformerTrainer",
     "plain": "ours, each side padded to its longest text",
     "attention": "and attention in plain products",
+    "dropout": "and dropout of few random numbers",
     "rows": "and the word embeddings updated by rows",
     "sorted": "and both sides sorted by length together (sort_by_length)",
 }
@@ -88,7 +90,7 @@ class Bench:
     def ours(self, way: str, bfloat16: bool, scratch: Path) -> Turn:
         level = list(WAYS).index(way) if way in WAYS else len(WAYS) - 1
         chunk = 16 if way == "chunks" else 0
-        settings = self.settings.model_copy(update={"sort_by_length": level >= 4, "chunk": chunk})
+        settings = self.settings.model_copy(update={"sort_by_length": level >= 5, "chunk": chunk})
         data = StepDataset(self.sampler, STEPS)
         arguments = _arguments(settings, scratch, 0, 1, bfloat16)
         arguments.eval_strategy = arguments.save_strategy = arguments.logging_strategy = "no"
@@ -108,6 +110,8 @@ class Bench:
             if level >= 2:
                 stack.enter_context(quick_backward(self.encoder.model))
             if level >= 3:
+                stack.enter_context(quick_dropout(self.encoder))
+            if level >= 4:
                 stack.enter_context(by_rows(table, lambda: trainer.adamw))
             trainer.train()
         return ticks.turn()

@@ -29,6 +29,7 @@ from hybridnb.training import checkpoints
 from hybridnb.training.attention import quick_backward
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.data import Batch, Collator, StepDataset, validation_batches
+from hybridnb.training.dropout import quick_dropout
 from hybridnb.training.finite import check_gradient, check_validation, check_weights
 from hybridnb.training.loss import (
     Features,
@@ -295,7 +296,7 @@ def train(
     table = encoder.model.get_input_embeddings()
     rows = by_rows(table, lambda: trainer.adamw) if alone_on_cpu else nullcontext()
     try:
-        with quick_backward(encoder.model), rows:
+        with quick_backward(encoder.model), quick_dropout(encoder), rows:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         progress.close()
