@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,31 @@ class Collator:
 
     def _ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         return self.encoder.token_ids(texts, kind, self.max_length[kind])
+
+
+class Ahead:
+    """Batches of an iterator, each made by a thread while the one before it is worked on."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._next: Future[Batch | None] | None = None
+
+    def take(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch.
+
+        Raises:
+            StopIteration: there is none. Whatever making it raises is raised here, too.
+        """
+        batch = (self._next or self._thread.submit(next, batches, None)).result()
+        if batch is None:
+            raise StopIteration
+        self._next = self._thread.submit(next, batches, None)
+        return batch
+
+    def wait(self) -> None:
+        """Until the thread rests: a tokenizer serves one thread at a time."""
+        if self._next is not None:
+            concurrent.futures.wait([self._next])
 
 
 def _numbers(ids: Sequence[Sequence[int]]) -> Tensor:

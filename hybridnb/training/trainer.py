@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.training import checkpoints
 from hybridnb.training.attention import quick_backward
 from hybridnb.training.batching import BatchSampler
-from hybridnb.training.data import Batch, Collator, StepDataset, validation_batches
+from hybridnb.training.data import Ahead, Batch, Collator, StepDataset, validation_batches
 from hybridnb.training.dropout import quick_dropout
 from hybridnb.training.finite import check_gradient, check_validation, check_weights
 from hybridnb.training.loss import (
@@ -136,6 +136,7 @@ class BatchTrainer(Trainer):
         self.towers, self.sampler, self.validation = towers, steps.sampler, validation
         self.collate, self.temperature, self.speed = collate, temperature, speed
         self.adamw: RowAdamW | None = None
+        self._ahead = Ahead()
 
     def compute_loss(
         self,
@@ -145,6 +146,12 @@ class BatchTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         return contrastive_loss(model, inputs, self.temperature, self.towers.chunk)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], None]:
+        """The next batch; the one after it is drawn and tokenized while this one is trained on."""
+        return [self._ahead.take(epoch_iterator)], None
 
     def training_step(
         self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None
@@ -172,6 +179,7 @@ class BatchTrainer(Trainer):
 
         Every process sees whole batches, so it does not depend on their number.
         """
+        self._ahead.wait()
         losses = {kind: self._validate(data) for kind, data in self.validation.items()}
         check_weights(self.towers, self.state.global_step)
         for kind, of_kind in losses.items():

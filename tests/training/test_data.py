@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 import pytest
 from toy import HELD_OUT, NAMES, TOY, TOY_WITH_NEGATIVES
 
 from hybridnb.corpora.parallel import Item, ParallelCorpus
 from hybridnb.training.batching import BatchSampler
-from hybridnb.training.data import StepDataset, validation_batches
+from hybridnb.training.data import Ahead, Batch, StepDataset, validation_batches
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.strategies import Strategy
 
@@ -74,3 +77,32 @@ def test_validation_leaves_out_what_the_corpus_does_not_offer() -> None:
         "mono": ("de", "en"),
         "cross": ("de", "en"),
     }
+
+
+def test_a_batch_is_made_while_the_one_before_is_worked_on() -> None:
+    made = threading.Semaphore(0)
+
+    def batches() -> Iterator[Batch]:
+        for number in range(3):
+            yield {"number": number}
+            made.release()
+
+    ahead, drawn = Ahead(), batches()
+    assert ahead.take(drawn) == {"number": 0}
+    assert made.acquire(timeout=10)  # it went on past the first by itself
+    ahead.wait()
+    assert [ahead.take(drawn)["number"], ahead.take(drawn)["number"]] == [1, 2]
+    with pytest.raises(StopIteration):
+        ahead.take(drawn)
+
+
+def test_what_goes_wrong_in_making_a_batch_is_raised_where_it_is_taken() -> None:
+    def batches() -> Iterator[Batch]:
+        yield {}
+        raise ValueError("row 7 is no text")
+
+    ahead, drawn = Ahead(), batches()
+    assert ahead.take(drawn) == {}
+    ahead.wait()
+    with pytest.raises(ValueError, match="row 7"):
+        ahead.take(drawn)
