@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import pandas as pd
+
 from hybridnb.measures import answers
 from hybridnb.measures.answers import Answers
 from hybridnb.measures.formulas import (
@@ -73,6 +75,19 @@ class Measure:
             ('0.736', '-1,203')
         """
         return f"{value:{form}.{self.digits}f}"
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """What a table with the columns task and metric holds of this measure."""
+        return table[(table["task"] == self.task) & (table["metric"] == self.name)]
+
+    def with_interval(self, difference: float, low: float, high: float) -> str:
+        """A difference and its interval as text.
+
+        Example:
+            >>> MEASURES["Mo mAP"].with_interval(0.02, -0.001, 0.041)
+            '+0.020 [-0.001, +0.041]'
+        """
+        return f"{self.format(difference, '+')} [{self.format(low, '+')}, {self.format(high, '+')}]"
 
 
 _METRICS: tuple[tuple[str, str, Callable[[Values], Values], str, tuple[str, ...]], ...] = (

@@ -34,9 +34,9 @@ class Lead:
         return self.p_holm < LEVEL and self.low > 0
 
     def __str__(self) -> str:
-        low, ahead, high = (MEASURES[self.label].format(v, "+") for v in (self.low, self.ahead, self.high))
+        ahead = MEASURES[self.label].with_interval(self.ahead, self.low, self.high)
         is_chance = self.p_holm >= LEVEL or self.low <= 0 <= self.high
-        return f"{ahead} [{low}, {high}]{' may be chance' if is_chance else ''}"
+        return f"{ahead}{' may be chance' if is_chance else ''}"
 
 
 Leads = Mapping[tuple[str, str], Sequence[Lead]]

@@ -162,9 +162,7 @@ def _by_language(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """The main measures by language of the query; of the cross-lingual task means over the candidates' languages."""
     table = unpack(metrics)
     columns = {
-        label: table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
-        .groupby("query_language")["value"]
-        .mean()
+        label: measure.rows(table).groupby("query_language")["value"].mean()
         for label, measure in MAIN.items()
     }
     return as_text(pd.DataFrame({label: values for label, values in columns.items() if len(values)}))

@@ -114,10 +114,7 @@ def findings(costs: pd.DataFrame) -> list[str]:
     for system, rows in means.groupby("system", sort=False):
         values = rows[["difference", "low", "high"]].to_numpy(np.float64).tolist()
         ends = dict(zip(rows["pool"], values, strict=True))
-        parts = []
-        for pool, where in POOLS.items():
-            difference, low, high = (measure.format(end, "+") for end in ends[pool])
-            parts.append(f"{where} {difference} [{low}, {high}]")
+        parts = [f"{where} {measure.with_interval(*ends[pool])}" for pool, where in POOLS.items()]
         _, least, most = ends["Mul"]
         verdict = "loses" if most < 0 else "gains" if least > 0 else "neither surely loses nor gains"
         sentences.append(f"{system} {verdict} where pools are mixed ({MEASURE}): {', '.join(parts)}.")

@@ -119,7 +119,7 @@ def by_query_language(runs: Sequence[Run], benchmark: str, strategy: str) -> pd.
     for label, measure in MAIN.items():
         rows = by_language(of_strategy, benchmark, label)
         columns[label, _ours(runs)] = rows.groupby("query_language")["value"].mean()
-        printed = table[(table["task"] == measure.task) & (table["metric"] == measure.name)]
+        printed = measure.rows(table)
         for model, encoder in ENCODERS.items():
             values = printed[printed["model"] == model].set_index("language")["value"]
             columns[label, encoder] = values.drop("mean", errors="ignore")

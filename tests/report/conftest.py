@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
@@ -19,7 +20,8 @@ from toy import write_run_json
 from hybridnb.measures.metrics_file import pack
 from hybridnb.report.tables import headline
 from hybridnb.retrieval.ranks_table import COLUMNS, TASKS, write_ranks
-from hybridnb.study.runs import Run
+from hybridnb.study.runs import CURVES, DEBIASED, Run
+from hybridnb.study.settings import NOT_TRAINED
 
 matplotlib.use("Agg")
 
@@ -169,6 +171,27 @@ def draw_run(write_run: Callable[..., Run]) -> Callable[..., Run]:
         return run
 
     return make
+
+
+@pytest.fixture
+def ranked_runs(draw_run: Callable[..., Run]) -> list[Run]:
+    """The encoder as it is, with one map beside it, and two seeds of a strategy."""
+    plain, other = draw_run(NOT_TRAINED, spread=900), draw_run("X-X", spread=50)
+    shutil.copytree(other.directory, plain.directory / DEBIASED / "one-map")
+    return [plain, *(draw_run("X-Y", seed, spread=20) for seed in (0, 1))]
+
+
+@pytest.fixture
+def tried() -> pd.DataFrame:
+    rows = [
+        ("means", count, left_out, scope, "multilingual", metric, value)
+        for count, left_out, scope, value in (
+            (100, "", "all", 0.2), (100, "", "unseen", 0.1), (300, "", "all", 0.4), (300, "", "unseen", 0.3),
+            (300, "el vi", "all", 0.38), (300, "el vi", "unseen", 0.25),
+        )
+        for metric in ("map", "rank_distance")
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(CURVES))
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from hybridnb.places import HOME
-from hybridnb.report import systems
 from hybridnb.report.claims import deciding
-from hybridnb.report.tables import headline
+from hybridnb.report.tables import headline, systems
 from hybridnb.study.plan import study_runs, sweep_runs
 from hybridnb.study.settings import Study
 

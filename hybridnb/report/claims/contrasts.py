@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from hybridnb.corpora import benchmark_name
-from hybridnb.measures import significance
 from hybridnb.measures.catalogue import MAIN, MEASURES
+from hybridnb.measures.significance import interval
 from hybridnb.report.claims.hypotheses import debiased
 from hybridnb.report.claims.matching import Systems
 from hybridnb.report.paragraphs import paragraphs
@@ -69,18 +69,12 @@ def _rows(systems: Systems, benchmark: str, first: str, others: Sequence[str]) -
         )
         if of_first and of_other:
             labels = [label for label in MAIN if label in of_first[0]]
-            shown = {label: _with_interval(label, of_first, of_other, clusters) for label in labels}
+            shown = {
+                label: MEASURES[label].with_interval(*interval(of_first, of_other, label, clusters))
+                for label in labels
+            }
             yield {"against": other, "seeds": len(of_first), **shown}
 
 
 def _table(rows: Sequence[Mapping[str, Any]], keys: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else keys).set_index(keys)
-
-
-def _with_interval(
-    label: str, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame], clusters: Mapping[str, str]
-) -> str:
-    """ "-0.004 [-0.013, +0.005]" """
-    ends = significance.interval(first, second, label, clusters)
-    difference, low, high = (MEASURES[label].format(end, "+") for end in ends)
-    return f"{difference} [{low}, {high}]"

@@ -47,10 +47,10 @@ def verdict_table(verdicts: pd.DataFrame) -> str:
 def _evidence(row: Mapping[Hashable, Any], measure: Measure) -> str:
     if pd.isna(row["difference"]):
         return ""
-    difference, low, high = (measure.format(row[name], "+") for name in ("difference", "low", "high"))
+    difference = measure.with_interval(row["difference"], row["low"], row["high"])
     found = f"; finds {measure.format(row['resolved'])} or more" if row["verdict"] == UNDECIDED else ""
     p = "p < 0.0001" if row["p_holm"] < 0.0001 else f"p {row['p_holm']:.4f}"
-    return f"{difference} [{low}, {high}], {p}, {row['seeds']} seeds{found}"
+    return f"{difference}, {p}, {row['seeds']} seeds{found}"
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,19 +62,20 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
     """
     counted = table[table["difference"].notna()]
 
-    def shown(column: str, form: str = "") -> list[str]:
+    def shown(column: str) -> list[str]:
         return [
-            "" if pd.isna(value) else MEASURES[label].format(value, form)
+            "" if pd.isna(value) else MEASURES[label].format(value)
             for label, value in zip(counted["measure"], counted[column], strict=True)
         ]
 
-    ends = zip(*(shown(column, "+") for column in ("difference", "low", "high")), strict=True)
+    columns = ("measure", "difference", "low", "high")
+    ends = zip(*(counted[column] for column in columns), strict=True)
     text = pd.DataFrame(
         {
             "hypothesis": counted["hypothesis"].to_numpy(),
             "measure": counted["measure"].to_numpy(),
             "benchmark": counted["benchmark"].to_numpy(),
-            "difference": [f"{difference} [{low}, {high}]" for difference, low, high in ends],
+            "difference": [MEASURES[label].with_interval(*numbers) for label, *numbers in ends],
             "p (Holm)": counted["p_holm"].map("{:.4f}".format).to_numpy(),
             "smallest of interest": shown("margin"),
             "resolved": shown("resolved"),

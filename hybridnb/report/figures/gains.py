@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from hybridnb.report.figures.look import described, nothing, panels_of
+from hybridnb.report.figures import look
 
 
 def language_map(
@@ -26,8 +25,8 @@ def language_map(
         unseen: languages that are starred.
     """
     if places.empty or not gains:
-        return nothing(f"{label}: there are no distances of languages, or no gains, to draw.")
-    figure, panels = panels_of(len(gains), 4.4, 4)
+        return look.nothing(f"{label}: there are no distances of languages, or no gains, to draw.")
+    figure, panels = look.panels_of(len(gains), 4.4, 4)
     points, values = places[["x", "y"]].to_numpy(), pd.concat(gains.values())
     low, high = min(float(values.min()), 0.0), float(values.max())
     told = []
@@ -45,18 +44,17 @@ def language_map(
             places.index, sizes.fillna(0), points.tolist(), _away(points).tolist(), strict=True
         ):
             off = size**0.5 / 2 + 9  # beside its dot
-            panel.annotate(
-                f"{code}*" if code in unseen else str(code), (x, y), xytext=(off * right, off * up),
-                textcoords="offset points", ha="center", va="center", fontsize=12,
-                path_effects=[withStroke(linewidth=3, foreground="white")],
-            )  # fmt: skip
+            name, beside = f"{code}*" if code in unseen else str(code), (off * right, off * up)
+            look.write(
+                panel, name, (x, y), beside, ha="center", va="center", fontsize=12, path_effects=look.HALO
+            )
         panel.set(title=system, xticks=[], yticks=[])
         panel.margins(0.25)
         panel.set_aspect("equal", adjustable="datalim")
     figure.colorbar(drawn, ax=panels, label=label, shrink=0.7)
     if unseen:
         figure.supxlabel("* not trained on", fontsize=11)
-    return described(
+    return look.described(
         figure, f"Languages on a plane by typology, larger and darker dots: more {label}. {'; '.join(told)}."
     )
 
@@ -81,8 +79,8 @@ def gain_scatter(
         xlabel, ylabel: of the distance and the gain.
     """
     if not tables:
-        return nothing(f"{ylabel}: there are no distances of languages, or no gains, to draw.")
-    figure, panels = panels_of(len(tables), 4.4, 4.2, sharey=True)
+        return look.nothing(f"{ylabel}: there are no distances of languages, or no gains, to draw.")
+    figure, panels = look.panels_of(len(tables), 4.4, 4.2, sharey=True)
     kinds = {0: ("both languages seen", "o", "0.25"), 1: ("one or both unseen", "^", "white")}
     for panel, (system, table) in zip(panels, tables.items(), strict=True):
         for value, (name, marker, face) in kinds.items():
@@ -105,11 +103,10 @@ def gain_scatter(
                 continue  # its name would lie on another
             named.append(place)
             left = row["distance"] < middle
-            panel.annotate(
-                f"{row['one']}-{row['other']}", (row["distance"], row["gain"]), fontsize=10,
-                xytext=(-5 if left else 5, -12 if index in lowest else 5), textcoords="offset points",
-                ha="right" if left else "left",
-            )  # fmt: skip
+            pair, off = f"{row['one']}-{row['other']}", (-5 if left else 5, -12 if index in lowest else 5)
+            look.write(
+                panel, pair, (row["distance"], row["gain"]), off, fontsize=10, ha="right" if left else "left"
+            )
         panel.axhline(0, color="0.6", linewidth=1, zorder=0)
         panel.set_title(f"{system}\n{notes.get(system, '')}", fontsize=12)
         panel.set(xlabel=xlabel)
@@ -120,4 +117,4 @@ def gain_scatter(
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     sns.despine(figure)
     told = (f"{system} {' '.join(notes.get(system, '').split())}" for system in tables)
-    return described(figure, f"{ylabel} over {xlabel}, a point a pair of languages. {'; '.join(told)}.")
+    return look.described(figure, f"{ylabel} over {xlabel}, a point a pair of languages. {'; '.join(told)}.")

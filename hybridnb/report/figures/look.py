@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from hybridnb.places import FIGURES
 from hybridnb.study.settings import NOT_TRAINED
@@ -34,6 +35,9 @@ FEW = 18
 """Languages up to which cells hold numbers."""
 
 INK = "0.15"
+HALO = [withStroke(linewidth=3, foreground="white")]
+"""Of words that stand on lines."""
+
 
 LEVELS = LinearSegmentedColormap.from_list("levels", ["white", "#7a8fb5", "#16264a"])
 
@@ -127,6 +131,24 @@ def handle(label: str, colour: Any = INK, marker: str = "", **more: Any) -> Line
     )
 
 
+def write(axes: Axes, text: str, at: tuple[float, float], off: tuple[float, float], **more: Any) -> None:
+    """Words beside a point, so many points (1/72 inch) off it."""
+    axes.annotate(text, at, xytext=off, textcoords="offset points", **more)
+
+
+def spread(grouped: Any) -> pd.DataFrame:
+    """Mean, min and max of each group of a column."""
+    table: pd.DataFrame = grouped.agg(["mean", "min", "max"])
+    return table
+
+
+def ranges(axes: Axes, places: Any, values: pd.DataFrame, **more: Any) -> None:
+    """Means as points, with bars from the least to the greatest: of `spread`."""
+    mean = values["mean"]
+    ends = [mean - values["min"], values["max"] - mean]
+    axes.errorbar(places, mean, ends, ecolor=INK, markeredgecolor=INK, elinewidth=1.2, **more)
+
+
 def row_of(count: int, size: tuple[float, float], **more: Any) -> tuple[Figure, list[Axes]]:
     """A figure of this size with panels side by side."""
     figure, grid = plt.subplots(1, count, figsize=size, layout="constrained", squeeze=False, **more)
@@ -137,13 +159,9 @@ def panels_of(count: int, width: float, height: float, sharey: bool = False) -> 
     """A figure of panels of this size: up to three in a row, more or wider ones in rows of two."""
     columns = count if count <= (3 if width < 6 else 2) else 2
     rows = -(-count // columns)
+    size = width * columns + 0.8, height * rows
     figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(width * columns + 0.8, height * rows),
-        layout="constrained",
-        squeeze=False,
-        sharey=sharey,
+        rows, columns, figsize=size, layout="constrained", squeeze=False, sharey=sharey
     )
     panels: list[Axes] = list(grid.flat)
     for unused in panels[count:]:

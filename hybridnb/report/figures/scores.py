@@ -6,21 +6,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from hybridnb.measures.catalogue import MAIN, MEASURES, TASK_NAMES
 from hybridnb.measures.significance import LEVEL
-from hybridnb.report.figures.look import (
-    COLOURS,
-    INK,
-    described,
-    handle,
-    legend,
-    markers,
-    nothing,
-    palette,
-    row_of,
-)
+from hybridnb.report.figures import look
 from hybridnb.report.tables.headline import by_strategy
 from hybridnb.study.settings import NOT_TRAINED
 
@@ -33,26 +22,26 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
         pool: candidates in all.
     """
     shown = [label for label in MAIN if label in scores]
-    colours, shapes = palette(scores["strategy"].tolist()), markers(scores["strategy"].tolist())
+    colours, shapes = look.palette(scores["strategy"].tolist()), look.markers(scores["strategy"].tolist())
     names = list(dict.fromkeys(scores["strategy"]))
     seeds = scores["seed"].nunique()
-    figure, panels = row_of(len(shown), (3.3 * len(shown) + 1, 1.3 + 0.6 * len(names)), sharey=True)
+    figure, panels = look.row_of(len(shown), (3.3 * len(shown) + 1, 1.3 + 0.6 * len(names)), sharey=True)
     means = by_strategy(scores)
     for axes, label in zip(panels, shown, strict=True):
         measure = MEASURES[label]
         for y, name in enumerate(names):
             of_seeds, mean = scores.loc[scores["strategy"] == name, label], float(means.loc[name, label])
             if len(of_seeds) > 1:
-                axes.plot(of_seeds, [y + 0.25] * len(of_seeds), "|", color=INK, markersize=8)
-            axes.plot(mean, y, shapes[name], color=colours[name], markeredgecolor=INK, markersize=10)
-            axes.annotate(
+                axes.plot(of_seeds, [y + 0.25] * len(of_seeds), "|", color=look.INK, markersize=8)
+            axes.plot(mean, y, shapes[name], color=colours[name], markeredgecolor=look.INK, markersize=10)
+            look.write(
+                axes,
                 measure.format(mean, ","),
                 (mean, y),
-                xytext=(0, 8),
-                textcoords="offset points",
+                (0, 8),
                 ha="center",
                 fontsize=11,
-                path_effects=[withStroke(linewidth=3, foreground="white")],
+                path_effects=look.HALO,
             )
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.45, -0.75)
@@ -63,17 +52,17 @@ def strategies_by_task(scores: pd.DataFrame, pool: int) -> Figure:
             _named(label) if not measure.between_languages else f"{label} (of {pool:,} candidates)"
         )
         _say_better(axes, label)
-    entries = [handle("mean over seeds" if seeds > 1 else "one seed", "white", "o", markersize=9)]
+    entries = [look.handle("mean over seeds" if seeds > 1 else "one seed", "white", "o", markersize=9)]
     if seeds > 1:
-        entries.append(handle("each seed", INK, "|", markersize=8))
-    legend(figure, entries)
+        entries.append(look.handle("each seed", look.INK, "|", markersize=8))
+    look.legend(figure, entries)
     sns.despine(figure, left=True)
     told = [
         f"{_named(label)}: "
         + ", ".join(f"{name} {MEASURES[label].format(means.loc[name, label])}" for name in names)
         for label in shown
     ]
-    return described(figure, f"Dots, a row a batch strategy. {'; '.join(told)}.")
+    return look.described(figure, f"Dots, a row a batch strategy. {'; '.join(told)}.")
 
 
 def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float] | None) -> Figure:
@@ -88,21 +77,18 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float] 
     """
     shown = [label for label in MAIN if label in table]
     if table.empty or not shown:
-        return nothing(f"{title}: there are no runs at several values of {x}.")
-    figure, panels = row_of(len(shown), (3.3 * len(shown), 3.8))
+        return look.nothing(f"{title}: there are no runs at several values of {x}.")
+    figure, panels = look.row_of(len(shown), (3.3 * len(shown), 3.8))
     table = table if "strategy" in table else table.assign(strategy="")
     ticks, strategies = sorted(table[x].unique()), list(dict.fromkeys(table["strategy"]))
-    colours, shapes = {**palette(strategies), "": INK}, {**markers(strategies), "": "o"}
+    colours, shapes = {**look.palette(strategies), "": look.INK}, {**look.markers(strategies), "": "o"}
     for panel, label in zip(panels, shown, strict=True):
         measure = MEASURES[label]
         for n, name in enumerate(strategies):
-            of_value = table[table["strategy"] == name].groupby(x)[label]
-            mean = of_value.mean()
-            places = [ticks.index(value) + 0.2 * (n - (len(strategies) - 1) / 2) for value in mean.index]
-            panel.errorbar(
-                places, mean, [mean - of_value.min(), of_value.max() - mean], fmt=shapes[name], color=colours[name],
-                ecolor=INK, markeredgecolor=INK, markersize=8, elinewidth=1.2, capsize=3, label=name,
-            )  # fmt: skip
+            values = look.spread(table[table["strategy"] == name].groupby(x)[label])
+            places = [ticks.index(value) + 0.2 * (n - (len(strategies) - 1) / 2) for value in values.index]
+            marks = {"fmt": shapes[name], "color": colours[name], "markersize": 8, "capsize": 3}
+            look.ranges(panel, places, values, **marks, label=name)
         panel.set_xticks(range(len(ticks)), [f"{value:g}" for value in ticks])
         panel.set_xlim(-0.5, len(ticks) - 0.5)
         panel.grid(axis="x", visible=False)
@@ -111,9 +97,9 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float] 
         panel.set_title(_named(label) + known, fontsize=11)
         _say_better(panel, label, upright=True)
     seeds = table["seed"].nunique()
-    entries = [handle(name, colours[name], shapes[name], markersize=8) for name in strategies if name]
+    entries = [look.handle(name, colours[name], shapes[name], markersize=8) for name in strategies if name]
     spread = "one seed" if seeds == 1 else f"mean of {seeds} seeds, bar from the least to the greatest"
-    legend(figure, [*entries, handle(spread)])
+    look.legend(figure, [*entries, look.handle(spread)])
     figure.suptitle(title)
     sns.despine(figure)
     least, most = (f"{x} {value:g}" for value in (ticks[0], ticks[-1]))
@@ -127,7 +113,7 @@ def curves(table: pd.DataFrame, x: str, title: str, reference: pd.Series[float] 
         )
         for name in strategies
     ]
-    return described(figure, f"{title}: points over {x}. {'; '.join(told)}.")
+    return look.described(figure, f"{title}: points over {x}. {'; '.join(told)}.")
 
 
 def differences(table: pd.DataFrame, title: str) -> Figure:
@@ -138,25 +124,19 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
     """
     table = table[table["against"] != NOT_TRAINED]
     if table.empty:
-        return nothing(f"{title}: there are no others.")
+        return look.nothing(f"{title}: there are no others.")
     names = list(dict.fromkeys(table["measure"]))
     size = 3.2 * len(names), 1.5 + 0.55 * table["against"].nunique()
-    figure, panels = row_of(len(names), size, sharey=True)
+    figure, panels = look.row_of(len(names), size, sharey=True)
     told = []
     for panel, name in zip(panels, names, strict=True):
         rows = table[table["measure"] == name].iloc[::-1]
-        panel.axvline(0, color=INK, linewidth=1)
+        panel.axvline(0, color=look.INK, linewidth=1)
         for y, (_, row) in enumerate(rows.iterrows()):
-            panel.plot([row["low"], row["high"]], [y, y], color=COLOURS[0], linewidth=2)
+            panel.plot([row["low"], row["high"]], [y, y], color=look.COLOURS[0], linewidth=2)
             sure = row["p_holm"] < LEVEL and not row["low"] <= 0 <= row["high"]
-            panel.plot(
-                row["difference"],
-                y,
-                "o",
-                color=COLOURS[0],
-                markerfacecolor=COLOURS[0] if sure else "white",
-                markersize=8,
-            )
+            face = look.COLOURS[0] if sure else "white"
+            panel.plot(row["difference"], y, "o", color=look.COLOURS[0], markerfacecolor=face, markersize=8)
             told.append(
                 f"{name} against {row['against']} {MEASURES[name].format(row['difference'], '+')} "
                 f"({'sure' if sure else 'may be chance'})"
@@ -166,17 +146,14 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         panel.locator_params(axis="x", nbins=4)
         panel.set(title=name)
         _say_better(panel, name)
-    legend(
-        figure,
-        [
-            handle("95 % interval", COLOURS[0], linestyle="-", linewidth=2),
-            handle("more than chance", COLOURS[0], "o", markersize=8),
-            handle("may be chance", "white", "o", markersize=8),
-        ],
+    interval = look.handle("95 % interval", look.COLOURS[0], linestyle="-", linewidth=2)
+    kinds = {"more than chance": look.COLOURS[0], "may be chance": "white"}
+    look.legend(
+        figure, [interval, *(look.handle(kind, face, "o", markersize=8) for kind, face in kinds.items())]
     )
     figure.suptitle(title)
     sns.despine(figure)
-    return described(figure, f"{title}, differences with intervals: {'; '.join(told)}.")
+    return look.described(figure, f"{title}, differences with intervals: {'; '.join(told)}.")
 
 
 def _named(label: str) -> str:

@@ -17,7 +17,6 @@ from hybridnb.measures.catalogue import MAIN
 from hybridnb.measures.crossed import Estimate, estimate
 from hybridnb.measures.questions_file import write_questions
 from hybridnb.measures.significance import LEVEL
-from hybridnb.report import systems
 from hybridnb.report.answer import answer
 from hybridnb.report.claims import contrasts, deciding, facts, words
 from hybridnb.report.claims.deciding import (
@@ -32,6 +31,7 @@ from hybridnb.report.claims.deciding import (
 )
 from hybridnb.report.claims.hypotheses import DISTANCE, HYPOTHESES, METHOD, Hypothesis
 from hybridnb.report.published import HYBRID
+from hybridnb.report.tables import systems
 from hybridnb.report.tables.headline import CROSS, MONO
 from hybridnb.study.runs import Run
 

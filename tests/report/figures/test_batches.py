@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy import TOY
 
-from hybridnb.report import batches
+from hybridnb.report.figures import batches
 from hybridnb.training.batching import BatchSampler, Pair
 from hybridnb.training.strategies import Strategy
 

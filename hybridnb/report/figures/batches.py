@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from hybridnb.report.figures.look import INK, LEVELS, described
+from hybridnb.report.figures import look
 from hybridnb.training.batching import BatchSampler, Pair
 
 RELATIONS = {
@@ -92,7 +92,7 @@ def picture(batches: Mapping[str, Sequence[Sequence[Pair]]], most: int = 12) -> 
             axes.invert_yaxis()
             axes.set_title(f"{strategy}, batch {step}")
     figure.legend(
-        handles=[Patch(facecolor=colour, edgecolor=INK, label=name) for name, colour in RELATIONS.items()],
+        handles=[Patch(facecolor=colour, edgecolor=look.INK, label=name) for name, colour in RELATIONS.items()],
         loc="outside lower center", ncols=3, frameon=False,
     )  # fmt: skip
     told = "; ".join(
@@ -101,7 +101,7 @@ def picture(batches: Mapping[str, Sequence[Sequence[Pair]]], most: int = 12) -> 
         for strategy, drawn in batches.items()
         for step, batch in enumerate(drawn)
     )
-    return described(figure, f"Batches as matrices, rows queries, columns passages. {told}.")
+    return look.described(figure, f"Batches as matrices, rows queries, columns passages. {told}.")
 
 
 def scores(matrices: Mapping[str, NDArray[np.floating]], pairs: Sequence[Pair]) -> Figure:
@@ -111,15 +111,13 @@ def scores(matrices: Mapping[str, NDArray[np.floating]], pairs: Sequence[Pair]) 
         matrices: title -> cosines [n, n], row a query, column a passage.
         pairs: whose they are.
     """
-    figure, panels = plt.subplots(
-        1, len(matrices), figsize=(5 * len(matrices) + 1, 4.8), layout="constrained", squeeze=False
-    )
+    figure, panels = look.row_of(len(matrices), (5 * len(matrices) + 1, 4.8))
     least = min(float(matrix.min()) for matrix in matrices.values())
     most = max(float(matrix.max()) for matrix in matrices.values())
     told = []
-    for axes, (title, matrix) in zip(panels[0], matrices.items(), strict=True):
+    for axes, (title, matrix) in zip(panels, matrices.items(), strict=True):
         sns.heatmap(
-            matrix, ax=axes, cmap=LEVELS, vmin=least, vmax=most, square=True, cbar=False,
+            matrix, ax=axes, cmap=look.LEVELS, vmin=least, vmax=most, square=True, cbar=False,
             xticklabels=[pair.passage_language for pair in pairs], yticklabels=[pair.query_language for pair in pairs],
         )  # fmt: skip
         axes.tick_params(axis="y", rotation=0, labelsize=10)
@@ -127,5 +125,5 @@ def scores(matrices: Mapping[str, NDArray[np.floating]], pairs: Sequence[Pair]) 
         axes.set(title=title, xlabel="passages", ylabel="queries")
         own, others = matrix.diagonal().mean(), matrix[~np.eye(len(matrix), dtype=bool)].mean()
         told.append(f"{title}: own passages {own:.2f}, others {others:.2f}")
-    figure.colorbar(panels[0][-1].collections[0], ax=panels[0], label="cosine", shrink=0.75)
-    return described(figure, f"Cosines of queries and passages of a batch, means: {'; '.join(told)}.")
+    figure.colorbar(panels[-1].collections[0], ax=panels, label="cosine", shrink=0.75)
+    return look.described(figure, f"Cosines of queries and passages of a batch, means: {'; '.join(told)}.")
