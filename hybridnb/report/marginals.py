@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -64,13 +64,11 @@ def _shares(sampler: BatchSampler, steps: int) -> pd.Series[float]:
     return pd.Series({**shares, (ITEMS, ""): float(len(items))})
 
 
-def of_study(study: Study, strategies: Sequence[str] = (), seed: int = 0) -> pd.DataFrame:
-    """The `marginals` of a study's runs of one seed, drawn again as training drew them.
+def of_study(study: Study) -> pd.DataFrame:
+    """The `marginals` of a study's main runs of seed 0, drawn again as training drew them.
 
     Args:
         study: whose settings say how it is drawn.
-        strategies: left out, its main ones.
-        seed: of the runs.
 
     Raises:
         ValueError, OSError: as `data.training_data`, or the encoder, whose tokens say what may not meet in a batch,
@@ -79,9 +77,9 @@ def of_study(study: Study, strategies: Sequence[str] = (), seed: int = 0) -> pd.
     from hybridnb.training.lookalikes import groups_as_read
 
     corpus, _ = training_data(study)
-    encoder = base_encoder(study, corpus, seed)
+    encoder = base_encoder(study, corpus, seed=0)
     groups = groups_as_read(corpus, encoder, study.training, study.languages)
-    samplers = {name: batches(study, corpus, name, seed, groups) for name in strategies or study.strategies}
+    samplers = {name: batches(study, corpus, name, 0, groups) for name in study.strategies}
     return marginals(samplers, study.training.steps)
 
 

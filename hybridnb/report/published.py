@@ -62,22 +62,21 @@ def results(file: Path = FILE) -> pd.DataFrame:
     return table.assign(value=value)
 
 
-def headline(benchmark: str, languages: Sequence[str] | None = None) -> pd.DataFrame:
-    """The paper's results on a benchmark.
+def headline(benchmark: str) -> pd.DataFrame:
+    """The paper's printed means on a benchmark.
 
     Args:
         benchmark: by name; empty is returned for one that the paper does not have.
-        languages: of the queries; left out, all (its printed means).
 
     Returns:
-        Index (encoder, strategy), the labels of `catalogue.HEADLINE` that it printed; means over the languages.
+        Index (encoder, strategy), the labels of `catalogue.HEADLINE` that it printed.
 
     Example:
         >>> headline("xquad-r").loc[("XLM-R (paper)", "hybrid"), ["Mul mAP", "rank distance"]].tolist()
         [0.5927, 286.6]
     """
     table = results()
-    table = table[(table["dataset"] == benchmark) & table["language"].isin(languages or ["mean"])]
+    table = table[(table["dataset"] == benchmark) & (table["language"] == "mean")]
     labels = {f"{measure.task} {measure.name}": label for label, measure in HEADLINE.items()}
     label = (table["task"] + " " + table["metric"]).map(labels)
     table = table.assign(label=label, encoder=table["model"].map(ENCODERS)).dropna(subset="label")

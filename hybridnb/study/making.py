@@ -17,16 +17,13 @@ from hybridnb.study.settings import NOT_TRAINED, Study
 from hybridnb.training.processes import first_says, is_first, launched
 
 
-def complete(
-    study: Study, benchmarks: Sequence[str] = (), sweeps: bool = False, skip_bad: bool = False
-) -> list[Run]:
+def complete(study: Study, benchmarks: Sequence[str] = (), sweeps: bool = False) -> list[Run]:
     """The study's main runs, or its sweeps', trained and evaluated: what is missing is made first, and said.
 
     Args:
         study: what is asked for.
         benchmarks: which; left out, all of the study's.
         sweeps: whether the runs of its sweeps are meant.
-        skip_bad: leave bad rows of data files out, counted and listed, instead of stopping.
 
     Returns:
         The runs, finished.
@@ -46,7 +43,7 @@ def complete(
         )
         for line in dict.fromkeys(filter(None, (recorded_otherwise(study, run) for run in missing))):
             print(line, flush=True)
-    make(study, plan, skip_bad=skip_bad)
+    make(study, plan)
     return list(plan)
 
 

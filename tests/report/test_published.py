@@ -25,22 +25,6 @@ def test_the_headline_results_are_those_of_the_paper() -> None:
     assert published.headline("cldr").empty
 
 
-def test_the_mean_over_some_languages_is_theirs_alone() -> None:
-    table = published.results()
-    keys = {
-        "dataset": "xquad-r",
-        "model": "labse",
-        "strategy": "X-Y",
-        "task": "multilingual",
-        "metric": "map",
-    }
-    for key, value in keys.items():
-        table = table[table[key] == value]
-    values = table.set_index("language")["value"]
-    found = published.headline("xquad-r", ["el", "vi"]).loc[("LaBSE (paper)", "X-Y"), "Mul mAP"]
-    assert found == pytest.approx((values["el"] + values["vi"]) / 2)
-
-
 def test_every_printed_mean_is_that_of_its_rows() -> None:
     table = published.results()
     keys = ["dataset", "model", "strategy", "task", "metric"]

@@ -86,13 +86,12 @@ class Claim:
         return EQUIVALENT if within else UNDECIDED
 
 
-def claims(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> Iterator[Claim]:
+def claims(runs: Sequence[Run], benchmarks: Sequence[str]) -> Iterator[Claim]:
     """Every claim of `HYPOTHESES` on each benchmark on which its measure is defined.
 
     Args:
         runs: main runs and sweeps, trained and ranked or not.
         benchmarks: by name or path.
-        fewest: matched seeds with which there is a verdict; one seed says nothing of others.
     """
     systems = Systems(runs)
     for benchmark in benchmarks:
@@ -111,7 +110,7 @@ def claims(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> I
                 )
                 if not first or not second:
                     yield replace(made, lacking=NO_RUNS)
-                elif max(len(first), len(second)) < max(fewest, 2):
+                elif max(len(first), len(second)) < 2:  # one seed says nothing of others
                     yield replace(made, lacking=TOO_FEW)
                 elif hypothesis.kind == "not worse" and made.margin is None:
                     yield replace(made, lacking=NO_MARGIN)
@@ -121,11 +120,11 @@ def claims(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> I
                     yield replace(made, estimate=found, components=parts)
 
 
-def verdicts(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) -> pd.DataFrame:
+def verdicts(runs: Sequence[Run], benchmarks: Sequence[str]) -> pd.DataFrame:
     """Every claim with its verdict and the numbers that it follows from.
 
     Args:
-        runs, benchmarks, fewest: as of `claims`.
+        runs, benchmarks: as of `claims`.
 
     Returns:
         claim, benchmark, hypothesis, measure, seeds, clusters (of questions), difference, low, high (of 95 %), p,
@@ -133,7 +132,7 @@ def verdicts(runs: Sequence[Run], benchmarks: Sequence[str], fewest: int = 2) ->
         `Claim.resolved`), verdict. Where there are no runs, or too few seeds, the verdict says so, and the claim is not
         counted.
     """
-    made = list(claims(runs, benchmarks, fewest))
+    made = list(claims(runs, benchmarks))
     p = np.array([np.nan if claim.estimate is None else claim.p for claim in made])
     p_holm = np.full(len(p), np.nan)
     p_holm[~np.isnan(p)] = significance.holm(p[~np.isnan(p)])

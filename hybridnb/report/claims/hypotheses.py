@@ -27,9 +27,9 @@ METHOD = "one-map"
 """The debiasing without training that stands against training."""
 
 
-def debiased(strategy: str, method: str = METHOD) -> str:
-    """The name of a strategy's encoders with a debiasing applied: "X-Y + one-map"."""
-    return f"{strategy} + {method}"
+def debiased(strategy: str) -> str:
+    """The name of a strategy's encoders with `METHOD` applied: "X-Y + one-map"."""
+    return f"{strategy} + {METHOD}"
 
 
 @dataclass(frozen=True)

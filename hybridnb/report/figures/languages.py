@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from hybridnb.report.figures import look
 
 
-def pair_heatmaps(pairs: Mapping[str, pd.DataFrame], metric: str = "mAP") -> Figure:
-    """Query language x candidate language, first the first strategy, then what the others have more or less than it."""
-    return _heatmaps({name: 100 * table for name, table in pairs.items()}, f"{metric} x 100")
+def pair_heatmaps(pairs: Mapping[str, pd.DataFrame]) -> Figure:
+    """mAP, query language x candidate language: of the first strategy, then what the others have more or less."""
+    return _heatmaps({name: 100 * table for name, table in pairs.items()}, "mAP x 100")
 
 
 def language_shares(shares: Mapping[str, pd.DataFrame]) -> Figure:

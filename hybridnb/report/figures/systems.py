@@ -119,14 +119,13 @@ def by_count(table: pd.DataFrame, reference: Mapping[str, float], title: str) ->
     figure.suptitle(title)
     sns.despine(figure)
     most = table[table["sentences"] == table["sentences"].max()]
-    told = "; ".join(
-        f"{label}: "
-        + ", ".join(
-            f"{row.method} {MAIN[label].format(row.value)}" for row in MAIN[label].rows(most).itertuples()
-        )
-        for label in shown
-    )
-    return look.described(figure, f"{title}: lines over the number of sentences; at the most of them {told}.")
+    told = []
+    for label in shown:
+        of_methods = MAIN[label].rows(most).set_index("method")["value"]
+        values = (f"{method} {MAIN[label].format(value)}" for method, value in of_methods.items())
+        told.append(f"{label}: {', '.join(values)}")
+    said = f"lines over the number of sentences; at the most of them {'; '.join(told)}"
+    return look.described(figure, f"{title}: {said}.")
 
 
 def _apart(counts: Sequence[int]) -> list[int]:

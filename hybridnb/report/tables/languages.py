@@ -32,17 +32,14 @@ def by_language(runs: Sequence[Run], benchmark: str, label: str) -> pd.DataFrame
     return table.loc[table["metric"] == measure.name, columns].reset_index(drop=True)
 
 
-def language_pairs(runs: Sequence[Run], benchmark: str, metric: str = "mAP") -> dict[str, pd.DataFrame]:
-    """A metric of each strategy for every pair of languages; the diagonal is the monolingual task.
-
-    Args:
-        metric: a label without its task.
+def language_pairs(runs: Sequence[Run], benchmark: str) -> dict[str, pd.DataFrame]:
+    """mAP of each strategy for every pair of languages; the diagonal is the monolingual task.
 
     Returns:
         Strategy -> query language x candidate language, means over seeds; NaN for pairs that are not asked. Empty
         where the benchmark has neither task.
     """
-    table = pd.concat([by_language(runs, benchmark, f"{task} {metric}") for task in ("Mo", "Cr")])
+    table = pd.concat([by_language(runs, benchmark, f"{task} mAP") for task in ("Mo", "Cr")])
     return {
         str(strategy): rows.astype({"value": float}).pivot_table(
             index="query_language", columns="candidate_language", values="value", aggfunc="mean"

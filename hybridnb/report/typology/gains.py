@@ -124,17 +124,15 @@ def _contributions(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"gain": (there * weights).sum(axis=1)})
 
 
-def extremes(
-    before: System, after: System, label: str, clusters: Clusters = None, count: int = 2
-) -> pd.DataFrame:
-    """The ordered pairs that gain most and least, the most first.
+def extremes(before: System, after: System, label: str, clusters: Clusters = None) -> pd.DataFrame:
+    """The two ordered pairs that gain most and the two that gain least, the most first.
 
     Returns:
         The columns of `gains`, and low and high of `mean_gain`.
     """
     table = gains(before, after, label).sort_values("gain", ascending=False)
-    if len(table) > 2 * count:
-        table = pd.concat([table.head(count), table.tail(count)])
+    if len(table) > 4:
+        table = pd.concat([table.head(2), table.tail(2)])
     pairs = zip(table["query_language"], table["answer_language"], strict=True)
     ends = [mean_gain(before, after, label, [pair], clusters)[1:] for pair in pairs]
     return table.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).reset_index(drop=True)

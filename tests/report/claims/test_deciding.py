@@ -192,7 +192,6 @@ def test_verdicts_need_no_ranks_tables(runs: list[Run]) -> None:
 def test_too_few_seeds_decide_nothing(runs: list[Run]) -> None:
     table = deciding.verdicts([run for run in runs if run.seed == 0], ["toy"])
     assert set(table["verdict"]) == {TOO_FEW, NO_RUNS}
-    assert set(deciding.verdicts(runs, ["toy"], fewest=3)["verdict"]) == {TOO_FEW, NO_RUNS}
 
 
 def test_without_the_encoder_as_it_is_a_distance_has_no_margin(runs: list[Run]) -> None:
