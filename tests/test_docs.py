@@ -30,7 +30,8 @@ PAGES = [
 COMMANDS = typer.main.get_command(app)
 assert isinstance(COMMANDS, typer.core.TyperGroup)
 LINE = re.compile(
-    r"^ *(?:.*&& )?((?:accelerate launch (?:--\S+ \S+ )*-m )?hybridnb(?:\.cli)? .*)$", re.MULTILINE
+    r"^ *(?:.*&& )?((?:(?:accelerate launch|torchrun) (?:--\S+ \S+ )*-m )?hybridnb(?:\.cli)? .*)$",
+    re.MULTILINE,
 )
 INLINE = re.compile(r"`(hybridnb [^`]*)`")
 

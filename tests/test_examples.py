@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import torch
 import transformers
 from toy import static_model
 
+from hybridnb.cli import main
 from hybridnb.training.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
@@ -57,3 +61,42 @@ def test_training_with_sentence_transformers(
         *("monolingual_map", "crosslingual_map", "multilingual_map", "multilingual_rank_distance"),
     ]
     assert changes["multilingual_map"] > 0
+
+
+def commands_of(task: int, settings: dict[str, str], place: Path) -> list[list[str]]:
+    """What one of two tasks of examples/index.slurm would start."""
+    said = place / f"task{task}"
+    python = place / "python"
+    python.write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" '' >> {said}\n")
+    python.chmod(0o755)
+    array = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2", "PYTHON": str(python)}
+    script = ["bash", str(ROOT / "examples" / "index.slurm")]
+    subprocess.run(script, env={**os.environ, **settings, **array}, check=True, cwd=place)
+    commands = [command.splitlines() for command in said.read_text().strip().split("\n\n")]
+    assert [command[:2] for command in commands] == [["-m", "hybridnb.cli"]] * 2
+    return [command[2:] for command in commands]
+
+
+def test_an_index_is_made_by_the_tasks_of_an_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hybridnb.retrieval.sharded.build.SMALL", 5)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = {
+        "MODEL": str(static_model(tmp_path / "static")),
+        "BENCHMARK": "cldr",
+        "OPTIONS": "--language de --language en --shard-size 100",
+        "FACTORY": "SQ8",
+        "SEARCH": "--top 5",
+        "INDEX": str(tmp_path / "index"),
+        "RESULTS": str(tmp_path / "results"),
+    }
+    # neither waits for the other: a shard is searched as soon as it is there
+    for task in (2, 1):
+        for command in commands_of(task, settings, tmp_path):
+            assert main(command) == 0
+        assert (tmp_path / "results" / "metrics.json").is_file() == (task == 1)
+    assert len(list((tmp_path / "index").glob("faiss/SQ8/*.faiss"))) == 6
+    made = json.loads((tmp_path / "results" / "evaluations.json").read_text())["cldr-de-en"]
+    assert (made["encoder"]["index"]["factory"], made["encoder"]["index"]["k"]) == ("SQ8", 5)
+    assert "recall@5 " in capsys.readouterr().out
