@@ -16,10 +16,12 @@ test: $(VENV)/.installed-test
 	$(BIN)/pytest --cov
 	$(BIN)/pytest -n 0 -p no:randomly --nbval-lax --nbval-cell-timeout=900 notebooks
 
+# ours against other libraries: data/results/benchmarks/README.md says what of (10 minutes of two cores that do nothing else)
 bench: $(VENV)/.installed-test
-	$(BIN)/pytest benchmarks --benchmark-columns=min,median,mean,rounds
-	$(BIN)/python benchmarks/chunks.py
-	$(BIN)/python benchmarks/cpu_training.py
+	rm -rf .benchmarks && mkdir .benchmarks
+	-$(BIN)/python -m benchmarks.cpu_training --short --out .benchmarks
+	$(BIN)/pytest benchmarks -n 0 -p no:randomly --benchmark-columns=min,median,rounds --benchmark-json=.benchmarks/speed.json
+	$(BIN)/python -m benchmarks.table .benchmarks
 
 # the documentation, as HTML in site/
 docs: $(VENV)/.installed-docs

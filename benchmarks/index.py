@@ -1,4 +1,4 @@
-"""Shards and FAISS indexes of a million vectors: python benchmarks/index.py [--candidates 1000000]
+"""Shards and FAISS indexes of a million vectors: python -m benchmarks.index [--candidates 1000000]
 
 Real vectors that `hybridnb evaluate` has kept in the user's cache (or --vectors DIR), each once, then mixtures of two
 of them; real query vectors. For every factory string a fresh process builds the index of each shard, and another
@@ -12,18 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
+
+from benchmarks.machine import description, held
+from hybridnb.places import RESULTS, user_cache
 
 FACTORIES = {"Flat": "", "SQ8": "", "IVF256,PQ192x4fs": "nprobe=16", "HNSW16_SQ8": "efSearch=128"}
 K, QUERIES, LANGUAGE = 100, 200, "xx"
@@ -72,12 +73,6 @@ class Mixed:
         return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
 
 
-def most() -> int:
-    """MiB of memory that this process held at most, of mapped files, too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
-
-
 def step(place: Path, what: str, factory: str, options: argparse.Namespace) -> dict[str, Any]:
     """Write, build or search, in this process."""
     from hybridnb.retrieval.pool import Pool, Qrels
@@ -86,7 +81,7 @@ def step(place: Path, what: str, factory: str, options: argparse.Namespace) -> d
     from hybridnb.retrieval.sharded.search import Search, merged, search_shard
     from hybridnb.retrieval.sharded.store import write_vectors
 
-    imported = most()
+    imported = held("VmHWM")
     if what == "write":
         passages, queries = real(options.vectors, "passage"), real(options.vectors, "query")
         chosen = np.random.default_rng(1).permutation(len(queries))[:QUERIES]
@@ -116,21 +111,11 @@ def step(place: Path, what: str, factory: str, options: argparse.Namespace) -> d
             search_shard(search, pool, queries, shard)
         np.save(place / f"{factory}.npy", list(merged(search, pool))[-1].positions)
     seconds, cores = time.monotonic() - began, time.process_time() - cores
-    return {**told, "s": seconds, "cpu_s": cores, "peak_mib": most(), "imported_mib": imported}
+    return {**told, "s": seconds, "cpu_s": cores, "peak_mib": held("VmHWM"), "imported_mib": imported}
 
 
 def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*"))
-
-
-def machine() -> str:
-    import faiss
-
-    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
-    return (
-        f"{model.split(':')[1].strip()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python "
-        f"{platform.python_version()}, faiss {faiss.__version__}, {datetime.now(UTC):%Y-%m-%d}"
-    )
 
 
 def cost(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,28 +178,39 @@ def draw(table: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    from hybridnb.places import RESULTS, user_cache
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=1_000_000)
     parser.add_argument("--shard", type=int, default=262_144)
     parser.add_argument("--vectors", type=Path, default=(user_cache() or Path()) / "embeddings")
     parser.add_argument("--results", type=Path, default=RESULTS / "benchmarks")
+    parser.add_argument("--draw", action="store_true", help="the figure alone, from index.csv")
     parser.add_argument("--step", nargs=3, metavar=("PLACE", "WHAT", "FACTORY"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
         print(json.dumps(step(Path(options.step[0]), *options.step[1:], options)))
         return
-    rows = []
+    if options.draw:
+        draw(pd.read_csv(options.results / "index.csv", keep_default_na=False))
+        return
+    rows, told = [], description()
     with tempfile.TemporaryDirectory() as scratch:
 
         def run(what: str, factory: str) -> dict[str, Any]:
-            again = [sys.executable, __file__, *sys.argv[1:], "--step", scratch, what, factory]
+            again = [
+                sys.executable,
+                "-m",
+                "benchmarks.index",
+                *sys.argv[1:],
+                "--step",
+                scratch,
+                what,
+                factory,
+            ]
             environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
             done = subprocess.run(again, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-            told: dict[str, Any] = json.loads(done.stdout)
-            print(f"{what:7}{factory:12}", {key: round(value, 1) for key, value in told.items()}, flush=True)
-            return told
+            took: dict[str, Any] = json.loads(done.stdout)
+            print(f"{what:7}{factory:12}", {key: round(value, 1) for key, value in took.items()}, flush=True)
+            return took
 
         written = run("write", "Flat")
         for factory, parameters in FACTORIES.items():
@@ -251,7 +247,8 @@ def main() -> None:
                     "peak_mib": max(written["peak_mib"], built["peak_mib"], found["peak_mib"]),
                     "build_peak_mib": built["peak_mib"],
                     "search_peak_mib": found["peak_mib"],
-                    "machine": machine(),
+                    "machine": f"{told['device']}, load {os.getloadavg()[0]:.1f}, Python {told['python']}, "
+                    f"faiss {told['versions']['faiss-cpu']}, {told['date']}",
                 }
             )
     table = pd.DataFrame(rows)

