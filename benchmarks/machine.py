@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -40,15 +41,15 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak(prepare: Callable[..., Callable[[], Any]], *given: Any) -> int:
-    """MiB that a call holds at most above what its process held before, in a fresh one: `prepare(*given)()`."""
+def in_fresh_process(prepare: Callable[..., Callable[[], Any]], *given: Any) -> dict[str, float]:
+    """Of `prepare(*given)()`: seconds, and peak_mib that it held at most above what the process held before it."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as fresh:
-        return fresh.submit(_peak, prepare, given).result()
+        return fresh.submit(_once, prepare, given).result()
 
 
-def _peak(prepare: Callable[..., Callable[[], Any]], given: tuple[Any, ...]) -> int:
+def _once(prepare: Callable[..., Callable[[], Any]], given: tuple[Any, ...]) -> dict[str, float]:
     call = prepare(*given)
     forget_peak()
-    before = held("VmRSS")
+    before, began = held("VmRSS"), time.perf_counter()
     call()
-    return held("VmHWM") - before
+    return {"seconds": time.perf_counter() - began, "peak_mib": held("VmHWM") - before}

@@ -13,10 +13,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from hybridnb.files import write_json, write_text
 from hybridnb.places import RESULTS
-from hybridnb.report.figures.look import COLOURS, INK, MARKERS, described, handle, legend, save, style
+from hybridnb.report.figures.look import COLOURS, INK, described, handle, legend, save, style
 
 PLACE = RESULTS / "benchmarks"
 BEGIN, END = "<!-- written by benchmarks/table.py -->", "<!-- to here -->"
@@ -26,7 +28,7 @@ COLUMNS = ["group", "library", "computes", "seconds", "ratio", "peak_mib", "peak
 def measured(run: dict[str, Any]) -> pd.DataFrame:
     """A row for each measured thing: the fastest of its rounds."""
     rows = [
-        {"group": one["group"], **one["extra_info"], "seconds": one["stats"]["min"]}
+        {"group": one["group"], "seconds": one["stats"]["min"], **one["extra_info"]}
         for one in run["benchmarks"]
         if "library" in one["extra_info"]
     ]
@@ -44,22 +46,16 @@ def trained(file: Path) -> pd.DataFrame:
             "seconds": row["seconds"],
             "peak_mib": row["peak_mib"],
         }
-        for row in rows
+        for row in reversed(rows)  # theirs come first there
     )
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:
     """With the ratios of every library to ours, the first of its group."""
-    table = table.sort_values("library", key=lambda of: ~of.str.startswith("hybridnb"), kind="stable")
-    table = table.sort_values(
-        "group", key=lambda of: of.map({g: n for n, g in enumerate(of.unique())}), kind="stable"
-    )
-    ours = table.groupby("group", sort=False)[["seconds", "peak_mib"]].transform("first")
-    table["ratio"], table["peak_ratio"] = (
-        table["seconds"] / ours["seconds"],
-        table["peak_mib"] / ours["peak_mib"],
-    )
-    return table[COLUMNS].reset_index(drop=True)
+    ours = table.drop_duplicates("group").set_index("group")
+    for column, ratio in (("seconds", "ratio"), ("peak_mib", "peak_ratio")):
+        table[ratio] = table[column] / table["group"].map(ours[column])
+    return table[COLUMNS]
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -84,6 +80,13 @@ def said(machine: dict[str, Any]) -> str:
         f"{machine['device']}, {machine['threads']} threads, {machine['memory_gib']} GiB, load {machine['load']:.1f} "
         f"before; {libraries}; code {machine['code'][:10]}, {machine['date']} ([machine.json](machine.json))."
     )
+
+
+def plain(axis: Axis) -> None:
+    """A logarithmic axis with numbers as they are."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def draw(table: pd.DataFrame) -> None:
@@ -111,7 +114,7 @@ def draw(table: pd.DataFrame) -> None:
             )
         axes.set(xscale="log", title=f"{title}, times hybridnb's", ylim=(-0.6, len(others) - 0.3))
         axes.margins(x=0.12)
-        axes.xaxis.set_major_formatter("{x:g}")
+        plain(axes.xaxis)
         axes.grid(axis="y", visible=False)
     panels[0].set_yticks(range(len(others)), names, fontsize=9)
     words = "; ".join(
@@ -130,24 +133,23 @@ def draw_growth(table: pd.DataFrame) -> None:
     figure, panels = plt.subplots(
         2, len(axes_of), figsize=(4 * len(axes_of), 6.5), sharey="row", layout="constrained"
     )
-    looks = {
-        what: {"color": COLOURS[n], "marker": MARKERS[n + 1], "linestyle": "-" if n else "--"}
-        for n, what in enumerate(table["library"].unique())
-    }
+    looks = {"exact ranks": (COLOURS[0], "s", "--"), "evaluate": (COLOURS[1], "D", "-")}
     for column, axis in enumerate(axes_of):
         for row, (value, unit) in enumerate((("seconds", "seconds"), ("peak_mib", "peak memory, MiB"))):
             panel = panels[row, column]
-            for what, look in looks.items():
+            for what, (colour, marker, line) in looks.items():
                 of = table[(table["axis"] == axis) & (table["library"] == what)].sort_values("size")
-                panel.plot(of["size"], of[value], **look)
+                panel.plot(of["size"], of[value], color=colour, marker=marker, linestyle=line)
             panel.set(xscale="log", yscale="log")
             panel.set_xticks(of["size"], [f"{size:,}" for size in of["size"]])
             panel.set_xticks([], minor=True)
-            panel.yaxis.set_major_formatter("{x:g}")
+            plain(panel.yaxis)
             panel.set_xlabel(axis + ("" if axis == "languages" else " of each language"))
             if not column:
                 panel.set_ylabel(unit)
-    legend(figure, [handle(what, **look) for what, look in looks.items()])
+    legend(
+        figure, [handle(what, colour, mark, linestyle=line) for what, (colour, mark, line) in looks.items()]
+    )
     ends = table.sort_values("size").groupby(["axis", "library"], sort=False)
     words = "; ".join(
         f"{what} with {of['size'].iloc[0]:,.0f} to {of['size'].iloc[-1]:,.0f} {axis}: {of['seconds'].iloc[0]:.2f} to "
@@ -165,7 +167,9 @@ def main(directory: Path) -> None:
     run = json.loads((directory / "speed.json").read_text(encoding="utf-8"))
     rows, machine = measured(run), run["machine_info"]["hybridnb"]
     growth = rows[rows["axis"].notna()]
-    table = compared(pd.concat([rows[rows["axis"].isna()], trained(directory / "cpu_training.json")]))
+    table = compared(
+        pd.concat([rows[rows["axis"].isna()], trained(directory / "cpu_training.json")], ignore_index=True)
+    )
     digits = {"seconds": 4, "ratio": 3, "peak_ratio": 3}
     write_text(PLACE / "speed.csv", table.round(digits).to_csv(index=False))
     growth = growth[["axis", "size", "library", "seconds", "peak_mib"]].astype({"size": int, "peak_mib": int})

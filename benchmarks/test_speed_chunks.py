@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.machine import in_fresh_process
 from hybridnb.encoders.models.small import build_small_encoder
 from hybridnb.training.trainer import Towers, contrastive_loss
 
@@ -42,8 +43,8 @@ def _step(pairs: int, chunk: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(("pairs", "chunk"), [(128, 0), (4096, 128)])
-def test_step(measure: Any, pairs: int, chunk: int) -> None:
+def test_step(benchmark: Any, pairs: int, chunk: int) -> None:
+    benchmark.group = "memory of a training step's batch"
+    told = benchmark.pedantic(in_fresh_process, (_step, pairs, chunk), rounds=1)
     library = f"hybridnb, {pairs:,} pairs {f'in chunks of {chunk}' if chunk else 'whole'}"
-    measure(
-        "memory of a training step's batch", library, "forward and backward", _step, pairs, chunk, rounds=1
-    )
+    benchmark.extra_info |= {"library": library, "computes": "forward and backward", **told}
