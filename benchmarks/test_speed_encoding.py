@@ -35,8 +35,9 @@ def _sample(queries: int, passages: int) -> Texts:
 
 @pytest.fixture(scope="module", params=["multilingual-e5-small", "the default encoder, 2 x 160"])
 def saved(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path, Texts]:
+    request: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Texts, list[np.ndarray]]:
+    """The group, the encoder's directory, texts and their vectors."""
     directory, is_real = tmp_path_factory.mktemp("encoder"), request.param == "multilingual-e5-small"
     texts = _sample(150, 300) if is_real else _sample(1000, 2000)
     if is_real:
@@ -47,11 +48,8 @@ def saved(
     else:
         encoder = build_small_encoder([*texts["query"], *texts["passage"]], vocabulary=8000)
     encoder.save(directory)
-    return (
-        f"encoding, {request.param}, {len(texts['query'])} queries and {len(texts['passage'])} passages",
-        directory,
-        texts,
-    )
+    group = f"encoding, {request.param}, {len(texts['query'])} queries and {len(texts['passage'])} passages"
+    return group, directory, texts, _ours(directory, texts)()
 
 
 def _ours(directory: Path, texts: Texts) -> Callable[[], list[np.ndarray]]:
@@ -68,12 +66,12 @@ def _theirs(directory: Path, texts: Texts, batch_size: int) -> Callable[[], list
 
 
 @pytest.mark.parametrize("batch_size", [0, 32, 8], ids=["hybridnb", "theirs-32", "theirs-8"])
-def test_encode(measure: Any, saved: tuple[str, Path, Texts], batch_size: int) -> None:
-    group, *given = saved
+def test_encode(measure: Any, saved: tuple[Any, ...], batch_size: int) -> None:
+    group, *given, expected = saved
     if batch_size:
         name = f"sentence-transformers, batches of {batch_size}"
         found = measure(group, name, "vectors, float32", _theirs, *given, batch_size)
     else:
         found = measure(group, "hybridnb", "vectors, float32", _ours, *given)
-    for vectors, expected in zip(found, _ours(*given)(), strict=True):
-        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    for vectors, as_ours in zip(found, expected, strict=True):
+        np.testing.assert_allclose(vectors, as_ours, atol=1e-5)

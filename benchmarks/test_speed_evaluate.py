@@ -67,4 +67,4 @@ def _sized(what: str, queries: int, candidates: int, languages: int) -> Callable
 @pytest.mark.parametrize(("axis", "size"), [(axis, size) for axis, sizes in SIZES.items() for size in sizes])
 def test_growth(measure: Any, axis: str, size: int, what: str) -> None:
     given = {**BASE, axis: size}
-    measure(f"growth with {axis}", what, "", _sized, what, *given.values(), axis=axis, size=size)
+    measure(f"growth with {axis}", what, "", _sized, what, *given.values(), rounds=2, axis=axis, size=size)
