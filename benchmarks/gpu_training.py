@@ -261,7 +261,7 @@ class Bench:
             torch.nn.utils.clip_grad_norm_(weights, settings.max_gradient_norm)
             optimizer.step()
         clock.mark()
-        return float(loss)
+        return float(loss.detach())
 
 
 def shown(row: Row, found: dict[str, Any]) -> str:

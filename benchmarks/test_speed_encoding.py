@@ -52,13 +52,20 @@ def saved(
     return group, directory, texts, _ours(directory, texts)()
 
 
+def _in_memory(model: Any) -> Any:
+    """With its weights read: a file that is mapped comes into memory when it is first touched."""
+    for weight in model.parameters():
+        weight.sum()
+    return model
+
+
 def _ours(directory: Path, texts: Texts) -> Callable[[], list[np.ndarray]]:
-    encoder = DualEncoder.load(directory)
+    encoder = _in_memory(DualEncoder.load(directory))
     return lambda: [encoder.encode(of_kind, kind, progress=False) for kind, of_kind in texts.items()]
 
 
 def _theirs(directory: Path, texts: Texts, batch_size: int) -> Callable[[], list[np.ndarray]]:
-    model = SentenceTransformer(str(directory), device="cpu")
+    model = _in_memory(SentenceTransformer(str(directory), device="cpu"))
     return lambda: [
         model.encode_query(texts["query"], batch_size=batch_size),
         model.encode_document(texts["passage"], batch_size=batch_size),
