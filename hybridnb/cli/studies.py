@@ -12,11 +12,7 @@ from hybridnb.terminal import taking
 
 @taking(OF_A_STUDY)
 def run(
-    study: StudyName,
-    strategy: Strategies = None,
-    seed: Seeds = None,
-    skip_bad: SkipBad = False,
-    **asked: Any,
+    study: StudyName, strategy: Strategies = None, seed: Seeds = None, skip_bad: SkipBad = False, **asked: Any
 ) -> None:
     """Run a study: all its notebooks, headless; goes on where it stopped.
 
@@ -56,9 +52,8 @@ def train(
     chosen = asked_for(study, skip_bad=skip_bad, **asked)
     if strategy or seed:
         few = chosen.only(strategies=strategy or (), seeds=seed or ())
-        plan = {
-            run_of(few, name, number): list(few.benchmarks) for number in few.seeds for name in few.strategies
-        }
+        runs = (run_of(few, name, number) for number in few.seeds for name in few.strategies)
+        plan = {made: list(few.benchmarks) for made in runs}
     else:
         plan = planned(chosen)
     plan = dict(list(plan.items())[share(part)])
@@ -95,11 +90,7 @@ def tune(
 
 
 @taking(OF_A_STUDY)
-def record(
-    study: StudyName,
-    skip_bad: SkipBad = False,
-    **asked: Any,
-) -> None:
+def record(study: StudyName, skip_bad: SkipBad = False, **asked: Any) -> None:
     """Keep a study's finished runs in data/results, without encoders."""
     from hybridnb.places import RESULTS
     from hybridnb.report import marginals

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hybridnb.encoders import models  # noqa: F401 (each registers itself)
 from hybridnb.encoders.known import ENCODERS
 from hybridnb.encoders.locate import content_of
-from hybridnb.encoders.settings import EncoderSettings
+from hybridnb.encoders.settings import CONVENTIONS, EncoderSettings
 from hybridnb.files import sha256_of
 
 if TYPE_CHECKING:
@@ -41,14 +41,7 @@ def start(settings: EncoderSettings, texts: Iterable[str], seed: int) -> DualEnc
     if settings.model in ENCODERS and (build := ENCODERS[settings.model].build):
         encoder = build(settings, texts, seed)
     else:
-        encoder = DualEncoder.load(
-            settings.model,
-            pooling=settings.pooling,
-            query_prefix=settings.query_prefix,
-            passage_prefix=settings.passage_prefix,
-            max_query_length=settings.max_query_length,
-            max_passage_length=settings.max_passage_length,
-        )
+        encoder = DualEncoder.load(settings.model, **{name: getattr(settings, name) for name in CONVENTIONS})
     encoder.precision = settings.precision
     if settings.dropout is not None:
         encoder.set_dropout(settings.dropout)

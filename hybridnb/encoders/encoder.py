@@ -136,11 +136,6 @@ class DualEncoder(torch.nn.Module):
         return int(self.model.get_input_embeddings().weight.shape[0])
 
     @property
-    def parameter_count(self) -> int:
-        """Number of weights, the embedding table's included."""
-        return sum(p.numel() for p in self.parameters())
-
-    @property
     def conventions(self) -> dict[str, Any]:
         """Where it came from and how texts become vectors, each with its source, for run.json."""
         pooling = next((m.pooling_mode for m in self.network if isinstance(m, Pooling)), "pooler")

@@ -1,8 +1,7 @@
 """One gate for every model that is loaded: what cannot be used as its files say is refused, in one line.
 
 Before loading (`read_model`): the files are whole, no code is asked for, it is an encoder that is known here. After
-it (`check_network`): every weight came from the files and is finite, tokenizer and embedding table fit, and two
-trial texts give vectors that padding does not change.
+it (`check_network`): every weight came from the files and is finite, tokenizer and embedding table fit.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ def check_network(network: Any, files: ModelFiles) -> None:
     """Whether a loaded SentenceTransformer is what its files say.
 
     Raises:
-        ValueError: the tokenizer cannot be used, weights are missing, left over or not finite, or trial texts fail.
+        ValueError: the tokenizer cannot be used, weights are missing, left over or not finite.
     """
     model = network.transformers_model
     _check_tokenizer(network.tokenizer, model, files.transformer)

@@ -50,7 +50,7 @@ def load_network(name: str, revision: str | None, given: dict[str, Any]) -> Load
     Args:
         name: Of the model.
         revision: Of the hub.
-        given: pooling, query_prefix, passage_prefix, max_query_length and max_passage_length; None is left open.
+        given: Each of `settings.CONVENTIONS`; None is left open.
     """
     pooling = given["pooling"]
     if pooling is not None and pooling not in POOLINGS:

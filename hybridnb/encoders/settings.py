@@ -10,6 +10,9 @@ from hybridnb.settings import Settings
 
 Precision = Literal["float32", "bfloat16"]
 
+CONVENTIONS = ("pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length")
+"""What a model's files say of how it wants its texts, unless it is set."""
+
 
 class EncoderSettings(Settings):
     """What is fine-tuned: "small", built from scratch, or what `DualEncoder.load` takes.
@@ -41,8 +44,8 @@ class EncoderSettings(Settings):
 
     @model_validator(mode="after")
     def _small_has_its_own(self) -> Self:
-        own = ("pooling", "query_prefix", "passage_prefix", "max_query_length", "max_passage_length")
-        if self.model == "small" and (given := [name for name in own if getattr(self, name) is not None]):
+        given = [name for name in CONVENTIONS if getattr(self, name) is not None]
+        if self.model == "small" and given:
             raise ValueError(f"encoder.{given[0]} is set, but the small encoder has its own; leave it out")
         if self.model == "small" and self.hidden % self.heads:
             raise ValueError(f"encoder.hidden is {self.hidden}, which {self.heads} heads do not divide")
