@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hybridnb.cli.options import OF_A_MODEL, Data, Form, ResultName, ShardPart, SkipBad, share
+from hybridnb.retrieval.sharded.layout import SHARD
 from hybridnb.terminal import taking
 
 
@@ -71,7 +72,7 @@ def index(
     storage: Annotated[Literal["float16", "int8"], typer.Option(help="what vectors are kept as")] = "float16",
     shard_size: Annotated[
         int, typer.Option(metavar="N", min=1, help="candidates of a shard; memory holds one")
-    ] = 262_144,
+    ] = SHARD,
     part: ShardPart = "1/1",
     language: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="candidates in these alone; repeatable")

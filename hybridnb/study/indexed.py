@@ -25,7 +25,7 @@ from hybridnb.retrieval.embeddings import encode_queries
 from hybridnb.retrieval.pool import Pool
 from hybridnb.retrieval.sharded.build import FLAT, build_index, check_factory, encode_shard, has_index
 from hybridnb.retrieval.sharded.cut import MERGED, cut_ranks
-from hybridnb.retrieval.sharded.layout import Index, Layout, Shard, Storage
+from hybridnb.retrieval.sharded.layout import SHARD, Index, Layout, Shard, Storage
 from hybridnb.retrieval.sharded.search import Matrix, Search, merged, relevant_scores, search_shard
 from hybridnb.retrieval.vectors import query_matrix
 from hybridnb.study.named import system_of
@@ -43,7 +43,7 @@ def make_index(
     *,
     factory: str = FLAT,
     storage: Storage = "float16",
-    shard_size: int,
+    shard_size: int = SHARD,
     part: slice = ALL,
     languages: Sequence[str] = (),
     data: str | None = None,
@@ -85,7 +85,7 @@ def make_index(
         "encoder_sha256": entry["encoder_sha256"],
         "benchmark": benchmark,
         "benchmark_sha256": read.sha256,
-        "languages": list(languages),
+        "languages": sorted(languages),
         "skip_bad": skip_bad,
     }
     sizes = {language: len(texts) for language, texts in read.candidates.items()}
