@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybridnb.encoders.frozen import Trunk, frozen_layers
-from hybridnb.encoders.gate import longest_input
+from hybridnb.encoders.gate import longest_input, one_line
 from hybridnb.encoders.kinds import KINDS, TASKS, Kind
-from hybridnb.encoders.loading import check_trial, load_network, say_what_is_assumed
+from hybridnb.encoders.loading import load_network, say_what_is_assumed
 from hybridnb.encoders.pipeline import save_pipeline
 from hybridnb.encoders.settings import Precision
 from hybridnb.encoders.tokens import (
@@ -106,7 +106,7 @@ class DualEncoder(torch.nn.Module):
         }
         network, directory, commit, sources = load_network(str(model), revision, given)
         encoder = cls(network, name=str(model), revision=commit, sources=sources).eval()
-        check_trial(encoder, directory)
+        _try(encoder, directory)
         say_what_is_assumed(encoder.conventions, from_hub=commit is not None)
         return encoder
 
@@ -359,6 +359,23 @@ def encoder_sha256(encoder: DualEncoder) -> str:
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _try(encoder: DualEncoder, directory: Path) -> None:
+    """Encode a text alone and beside a longer one. ValueError: it fails, is not finite, or padding changes it."""
+    short, long = "a", "one two three four five six seven eight"
+    try:
+        encoder.encode([short], "query", progress=False)
+        (alone,) = encoder.encode([short], "passage", progress=False)
+        beside = encoder.encode([short, long], "passage", progress=False)[0]
+    except Exception as error:  # whatever a model makes of what it does not expect
+        raise ValueError(f"{directory}: a trial text could not be encoded: {one_line(error)}") from error
+    if not np.isfinite([alone, beside]).all():
+        raise ValueError(f"{directory}: the vector of a trial text is NaN or infinite")
+    if not np.allclose(alone, beside, atol=1e-3 * max(1.0, float(np.abs(alone).max()))):
+        raise ValueError(
+            f"{directory}: padding changes the vectors of {type(encoder.model).__name__}; it cannot be used in batches"
+        )
 
 
 @contextmanager

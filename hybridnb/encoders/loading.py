@@ -5,22 +5,13 @@ from __future__ import annotations
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 from hybridnb.encoders.assumed import PASSAGE_LENGTH, QUERY_LENGTH, Assumed, assumed
-from hybridnb.encoders.gate import (
-    LOCAL,
-    ModelFiles,
-    blame,
-    check_network,
-    longest_input,
-    one_line,
-    read_model,
-)
+from hybridnb.encoders.gate import LOCAL, ModelFiles, blame, check_network, longest_input, read_model
 from hybridnb.encoders.locate import locate
 from hybridnb.encoders.pipeline import (
     POOLINGS,
@@ -30,9 +21,6 @@ from hybridnb.encoders.pipeline import (
     quiet_transformers,
     set_conventions,
 )
-
-if TYPE_CHECKING:
-    from hybridnb.encoders.encoder import DualEncoder
 
 
 class Loaded(NamedTuple):
@@ -65,23 +53,6 @@ def load_network(name: str, revision: str | None, given: dict[str, Any]) -> Load
             raise blame(files, error) from error
         check_network(network, files)
     return Loaded(network, directory, commit, _settle(network, files, guess, given))
-
-
-def check_trial(encoder: DualEncoder, directory: Path) -> None:
-    """Encode a text alone and beside a longer one. ValueError: it fails, is not finite, or padding changes it."""
-    short, long = "a", "one two three four five six seven eight"
-    try:
-        encoder.encode([short], "query", progress=False)
-        (alone,) = encoder.encode([short], "passage", progress=False)
-        beside = encoder.encode([short, long], "passage", progress=False)[0]
-    except Exception as error:  # whatever a model makes of what it does not expect
-        raise ValueError(f"{directory}: a trial text could not be encoded: {one_line(error)}") from error
-    if not np.isfinite([alone, beside]).all():
-        raise ValueError(f"{directory}: the vector of a trial text is NaN or infinite")
-    if not np.allclose(alone, beside, atol=1e-3 * max(1.0, float(np.abs(alone).max()))):
-        raise ValueError(
-            f"{directory}: padding changes the vectors of {type(encoder.model).__name__}; it cannot be used in batches"
-        )
 
 
 def say_what_is_assumed(conventions: dict[str, Any], *, from_hub: bool) -> None:
