@@ -14,7 +14,7 @@ import hybridnb
 
 PACKAGE = Path(hybridnb.__file__).parent
 ROOMS = (
-    *("files", "places", "registry", "progress", "process", "settings"),  # the floor
+    *("files", "places", "registry", "progress", "process", "cores", "settings"),  # the floor
     *("corpora", "encoders", "training", "debiasing", "retrieval", "measures", "study", "report"),
     *("notebooks", "terminal", "cli"),
 )

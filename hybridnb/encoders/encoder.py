@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Router
 from torch import Tensor
 from torch.nn import functional
 
+from hybridnb.cores import one_core_each
 from hybridnb.encoders.frozen import Trunk, frozen_layers
 from hybridnb.encoders.gate import longest_input, one_line
 from hybridnb.encoders.kinds import KINDS, TASKS, Kind
@@ -253,7 +255,8 @@ class DualEncoder(torch.nn.Module):
         """Vectors of texts, in their order.
 
         Repeated texts are encoded once. Batches go from the longest texts to the shortest and hold a number
-        of tokens, not of texts. Runs on the model's device, in the encoder's `precision`.
+        of tokens, not of texts. Runs on the model's device, on a CPU a batch on each core, in the encoder's
+        `precision`.
 
         Args:
             texts: Without prefix.
@@ -282,13 +285,16 @@ class DualEncoder(torch.nn.Module):
         longest_first = sorted(range(len(unique)), key=lambda row: -len(unique[row]))
         budget = self.token_budget(batch_size)
         bar = progress_bar(len(unique), f"encode {kind}", "text", show=progress)
-        with bar, _evaluating(self), torch.inference_mode():
+        with bar, _evaluating(self), one_core_each(self.device) as workers:
             for start in range(0, len(unique), TOKENIZE_BLOCK):
                 block = longest_first[start : start + TOKENIZE_BLOCK]
                 ids = self.token_ids([unique[row] for row in block], kind)
-                for batch in token_batches([len(row) for row in ids], budget):
-                    features = self.pad([ids[position] for position in batch])
-                    vectors[[block[position] for position in batch]] = self.embed(features, kind)
+                batches = list(token_batches([len(row) for row in ids], budget))
+                # a trunk takes the model apart meanwhile
+                each = workers.map if self._trunk is None else map
+                of_batches = each(partial(self._embed_some, ids, kind), batches)
+                for batch, of_batch in zip(batches, of_batches, strict=True):
+                    vectors[[block[position] for position in batch]] = of_batch
                     bar.update(len(batch))
         return vectors[[row_of[text] for text in texts]]
 
@@ -319,12 +325,16 @@ class DualEncoder(torch.nn.Module):
             return self.precision == "bfloat16"
         return device_type == "cuda" and torch.cuda.is_bf16_supported()
 
+    def _embed_some(self, ids: list[list[int]], kind: Kind, batch: list[int]) -> NDArray[np.float32]:
+        return self.embed(self.pad([ids[position] for position in batch]), kind)
+
     def embed(self, features: dict[str, Tensor], kind: Kind) -> NDArray[np.float32]:
         """`forward` on the encoder's device, in its `precision`."""
         device = self.device
         features = {key: value.to(device) for key, value in features.items()}
         bfloat16 = self.uses_bfloat16(device.type)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
+        with torch.inference_mode(), autocast:
             if self._trunk is None:
                 return self(features, kind).cpu().numpy()
             states = self._trunk.states(features, "bfloat16" if bfloat16 else "float32")

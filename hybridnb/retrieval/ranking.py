@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from functools import partial
 
 import numpy as np
@@ -13,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from hybridnb.cores import one_core_each
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.progress import progress
 from hybridnb.retrieval.pool import Pool
@@ -84,7 +83,7 @@ def relevant_ranks(
     matrix = query_matrix(query_vectors, sorted(benchmark.queries))
     relevant = RelevantVectors.of(pool, candidate_vectors)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with _one_core_each(device) as workers:
+    with one_core_each(device) as workers:
         scores = _relevant_scores(pool, matrix, relevant, workers)
         parts = (matrix, pool.query_id, relevant.of_id[pool.query_id], scores)
         asked = Asked(*(torch.from_numpy(part).to(device) for part in parts))
@@ -145,22 +144,6 @@ def _count_better(
 
 def _chunks(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-@contextmanager
-def _one_core_each(device: torch.device) -> Iterator[Executor]:
-    """Threads whose torch operations use one core each: as many as torch would use cores, one for a GPU.
-
-    A tile takes dozens of short operations. Each divided among the cores would wait for the slowest core every time,
-    which on a machine that is busy otherwise costs a hundred times the work itself.
-    """
-    cores = torch.get_num_threads()
-    workers = cores if device.type == "cpu" else 1
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(cores)
 
 
 def _warn_if_collapsed(language: str, ties: NDArray[np.int64], others: int) -> None:

@@ -501,3 +501,17 @@ class TestHash:
         vocabulary[one][0], vocabulary[two][0] = vocabulary[two][0], vocabulary[one][0]
         (model / "tokenizer.json").write_text(json.dumps(tokenizer))
         assert encoder_sha256(DualEncoder.load(model)) != encoder_sha256(DualEncoder.load(xlmr))
+
+
+def test_vectors_do_not_depend_on_the_number_of_cores(encoder: DualEncoder) -> None:
+    texts = [" ".join(TEXTS[: 1 + number % 5]) + f" {number}" for number in range(40)]
+    cores = torch.get_num_threads()
+    try:
+        by_cores = []
+        for number in (1, 3):
+            torch.set_num_threads(number)
+            by_cores.append(encoder.encode(texts, "passage", batch_size=2, progress=False))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(cores)
+    assert_array_equal(*by_cores)
