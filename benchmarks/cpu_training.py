@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
-import gc
 import itertools
 import json
 import statistics
@@ -65,8 +63,6 @@ class Bench:
 
     def take(self, way: str, precision: str) -> Turn:
         self.encoder.zero_grad(set_to_none=True)
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
         forget_peak()
         level = list(WAYS).index(way) if way in WAYS else len(WAYS) - 1
         changed = {"sort_by_length": level >= 5, "chunk": 16 if way in CACHED else 0}

@@ -57,7 +57,7 @@ def _bm25s() -> Callable[[], float]:
 @pytest.mark.parametrize(
     ("library", "computes", "prepare"),
     [
-        ("hybridnb", "the exact rank of every relevant candidate, within English, too", _ours),
+        ("hybridnb", "every relevant candidate's exact rank from bm25s' scores, within English, too", _ours),
         ("bm25s", "all candidates in order, by retrieve", _bm25s),
     ],
     ids=lambda value: value if value in ("hybridnb", "bm25s") else "",
