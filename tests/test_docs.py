@@ -112,3 +112,13 @@ def test_the_notebook_for_colab_shows_figures_that_the_default_study_draws() -> 
     drawn = {path.stem for path in (ROOT / "figures" / "quick").iterdir()}
     shown = re.findall(r'"(\w+)"', re.findall(r"for name in \((.*)\)", cells[-1])[0])
     assert shown and {f"cldr_{name}" for name in shown} <= drawn
+
+
+def test_files_that_a_page_takes_in_are_there() -> None:
+    """`ruff format` would make `--8 < --"..."` of it in a block of Python, which MkDocs shows as it stands."""
+    taken = {
+        page.name: re.findall(r'^--8<-- "(.+)"$', page.read_text(encoding="utf-8"), re.MULTILINE)
+        for page in PAGES
+    }
+    assert all((ROOT / name).is_file() for names in taken.values() for name in names)
+    assert taken["own-model.md"] and taken["trainer.md"]

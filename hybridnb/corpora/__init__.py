@@ -17,9 +17,11 @@ from typing import Any
 from hybridnb.corpora import captions, folder, pairs, sets
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.catalogue import BENCHMARKS, SENTENCES, TRAINING, VALIDATION, DataSet
-from hybridnb.corpora.columns import TABLES, is_table
+from hybridnb.corpora.columns import TABLES, is_table, read_table
+from hybridnb.corpora.jsonl import read_jsonl
 from hybridnb.corpora.lines import first_fields
 from hybridnb.corpora.parallel import ParallelCorpus
+from hybridnb.corpora.sentences import ParallelSentences, read_sentences
 from hybridnb.corpora.source import Source, content_digests, content_sha256_of_path
 from hybridnb.files import sha256_of
 from hybridnb.registry import Registry
@@ -31,7 +33,7 @@ JSONL = ".jsonl", ".jsonl.gz"
 REGISTRIES: tuple[Registry[Any], ...] = (BENCHMARKS, TRAINING, VALIDATION, SENTENCES)
 
 __all__ = ["BENCHMARKS", "SENTENCES", "TRAINING", "VALIDATION"]
-__all__ += ["benchmark_name", "content_sha256", "load_benchmark"]
+__all__ += ["benchmark_name", "content_sha256", "load_benchmark", "load_sentences"]
 __all__ += ["sentences_in", "source_of", "training_corpus", "validation_corpus"]
 
 
@@ -174,6 +176,40 @@ def validation_corpus(
     return _corpus(VALIDATION, name, directory, languages, exclude_sources, reading)
 
 
+def load_sentences(
+    spec: str | Path,
+    *,
+    directory: str | Path | None = None,
+    languages: Collection[str] | None = None,
+    skip_bad: bool = False,
+) -> ParallelSentences:
+    """The parallel sentences of a name out of `SENTENCES`, or of a file (see `sentences`).
+
+    Args:
+        spec: The name, or the path of a JSONL, CSV or Parquet file or a `datasets` directory.
+        directory: Where to look for a named set before HYBRIDNB_DATA, the cache and the public home.
+        languages: Only these; of a file, what else stands in its rows is not looked at.
+        skip_bad: Leave bad rows out of all languages, with a BadRowsWarning.
+
+    Raises:
+        ValueError: An unknown name (the nearest is told), a language that is not there, or a bad row.
+        FileNotFoundError: There is no such file, or the named set is nowhere and cannot be fetched.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = Path(directory) / "mine.csv"
+        ...     _ = file.write_text("en,de\\nyes,ja\\nno,nein\\n")
+        ...     load_sentences(file).texts
+        {'de': ['ja', 'nein'], 'en': ['yes', 'no']}
+    """
+    if not is_path(spec):
+        found: ParallelSentences = SENTENCES[str(spec)].load(directory, skip_bad=skip_bad)
+        return found.cut(languages)
+    path = existing(spec, SENTENCES)
+    return read_sentences(path, benchmark_name(path), languages=languages, skip_bad=skip_bad)
+
+
 def source_of(name: str) -> Source:
     """The files of a named data set and where they are public.
 
@@ -218,9 +254,6 @@ def _corpus(
     reading: dict[str, Any],
 ) -> ParallelCorpus:
     if is_path(name):
-        from hybridnb.corpora.columns import read_table
-        from hybridnb.corpora.jsonl import read_jsonl
-
         path = existing(name, TRAINING, VALIDATION)
         tabled = path.is_dir() or path.name.endswith(TABLES)
         corpus = read_table(path, **reading) if tabled else read_jsonl(path, **reading)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.parallel import ParallelCorpus
+from hybridnb.corpora.sentences import ParallelSentences
 from hybridnb.corpora.source import Source
 from hybridnb.registry import Registry
-
-if TYPE_CHECKING:
-    from hybridnb.corpora.sentences import ParallelSentences
 
 Data = TypeVar("Data")
 

@@ -13,7 +13,6 @@ import pandas as pd
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.corpora.sentences import load_sentences
 from hybridnb.corpora.tables import Texts
 
 Row = dict[str, float | int]
@@ -59,7 +58,7 @@ def load(
         return corpora.training_corpus(name, **options)
     if name in corpora.VALIDATION:
         return corpora.validation_corpus(name, **options)
-    return load_sentences(name, **options).as_benchmark()
+    return corpora.load_sentences(name, **options).as_benchmark()
 
 
 def describe(data: Benchmark | ParallelCorpus) -> pd.DataFrame:

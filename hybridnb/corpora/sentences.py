@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hybridnb.corpora.benchmark import Benchmark, Queries
-from hybridnb.corpora.catalogue import SENTENCES
+from hybridnb.corpora.columns import TABLES, table_rows
 from hybridnb.corpora.languages import canonical
 from hybridnb.corpora.lines import BadRow, BadRows, check_fields, check_text, json_lines
+from hybridnb.corpora.parallel import ParallelCorpus
 from hybridnb.files import sha256_of
-
-if TYPE_CHECKING:
-    from hybridnb.corpora.parallel import ParallelCorpus
 
 REMEDY = "give every row all languages, or name fewer languages"
 
@@ -144,42 +142,6 @@ class Sides(NamedTuple):
         )
 
 
-def load_sentences(
-    spec: str | Path,
-    *,
-    directory: str | Path | None = None,
-    languages: Collection[str] | None = None,
-    skip_bad: bool = False,
-) -> ParallelSentences:
-    """The parallel sentences of a name out of `SENTENCES`, or of a file as the module says.
-
-    Args:
-        spec: The name, or the path of a JSONL, CSV or Parquet file or a `datasets` directory.
-        directory: Where to look for a named set before HYBRIDNB_DATA, the cache and the public home.
-        languages: Only these; of a file, what else stands in its rows is not looked at.
-        skip_bad: Leave bad rows out of all languages, with a BadRowsWarning.
-
-    Raises:
-        ValueError: An unknown name (the nearest is told), a language that is not there, or a bad row.
-        FileNotFoundError: There is no such file, or the named set is nowhere and cannot be fetched.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as directory:
-        ...     file = Path(directory) / "mine.csv"
-        ...     _ = file.write_text("en,de\\nyes,ja\\nno,nein\\n")
-        ...     load_sentences(file).texts
-        {'de': ['ja', 'nein'], 'en': ['yes', 'no']}
-    """
-    from hybridnb.corpora import benchmark_name, existing, is_path
-
-    if not is_path(spec):
-        found: ParallelSentences = SENTENCES[str(spec)].load(directory, skip_bad=skip_bad)
-        return found.cut(languages)
-    path = existing(spec, SENTENCES)
-    return read_sentences(path, benchmark_name(path), languages=languages, skip_bad=skip_bad)
-
-
 def read_sentences(
     path: Path, name: str, *, languages: Collection[str] | None = None, skip_bad: bool = False
 ) -> ParallelSentences:
@@ -189,14 +151,12 @@ def read_sentences(
         path: The file or directory.
         name: Of the set.
         languages: What each row must have; None: those of the first.
-        skip_bad: As of `load_sentences`.
+        skip_bad: Leave bad rows out of all languages, with a BadRowsWarning.
 
     Raises:
         BadRow: The first bad row (a ValueError), with file, line (of Parquet: row) and field.
         ValueError: No sound row at all.
     """
-    from hybridnb.corpora.columns import TABLES, table_rows
-
     bad = BadRows(skip=skip_bad)
     rows: Iterable[tuple[int, Mapping[str, Any]]]
     rows = table_rows(path, bad)[1] if path.is_dir() or path.name.endswith(TABLES) else json_lines(path, bad)

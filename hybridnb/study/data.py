@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridnb import corpora
 from hybridnb.corpora.parallel import ParallelCorpus
+from hybridnb.corpora.sentences import Sides
 from hybridnb.debiasing.settings import TRAINING
 from hybridnb.study.settings import Study
 from hybridnb.training.batching import BatchSampler
 from hybridnb.training.strategies import Strategy
-
-if TYPE_CHECKING:
-    from hybridnb.corpora.sentences import Sides
 
 
 def training_data(study: Study, *, skip_bad: bool = False) -> tuple[ParallelCorpus, ParallelCorpus]:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridnb.corpora import load_sentences
 from hybridnb.corpora.benchmark import Benchmark, Queries
 from hybridnb.corpora.parallel import ParallelCorpus
-from hybridnb.corpora.sentences import Sides, load_sentences
+from hybridnb.corpora.sentences import Sides
 from hybridnb.debiasing import METHODS, Debiasing, SentenceVectors, fit
 from hybridnb.debiasing.baking import bake
 from hybridnb.debiasing.settings import TRAINING

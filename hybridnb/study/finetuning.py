@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 # torch and what needs it are imported where a model is made: a finished study is found finished in a second
 
-
-# torch and what needs it are imported where a model is made: a finished study is found finished in a second
-
 ROOM = 4
 """Times the size of an encoder's weights that must be free on the disk: two checkpoints of weights and optimizer."""
 

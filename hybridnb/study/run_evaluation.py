@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridnb import corpora
 from hybridnb.corpora.benchmark import Benchmark
+from hybridnb.corpora.sentences import Sides
 from hybridnb.debiasing.settings import DebiasingSettings
 from hybridnb.places import cache_directory
 from hybridnb.study.identity import recorded_identity
@@ -14,7 +15,6 @@ from hybridnb.study.runs import DEBIASED, Run
 from hybridnb.training.processes import first_says
 
 if TYPE_CHECKING:
-    from hybridnb.corpora.sentences import Sides
     from hybridnb.encoders.encoder import DualEncoder
 
 # torch and what needs it are imported where a model is made: a finished study is found finished in a second

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from hybridnb import corpora
+from hybridnb.corpora import load_sentences
 from hybridnb.corpora.benchmark import Benchmark
 from hybridnb.corpora.pairs import benchmark_of
 from hybridnb.corpora.parallel import Item, ParallelCorpus
-from hybridnb.corpora.sentences import load_sentences
 from hybridnb.files import write_text
 from hybridnb.places import RUNS
 from hybridnb.study.data import training_data

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from hybridnb import corpora
+from hybridnb.corpora import load_sentences
 from hybridnb.corpora.lines import BadRow, BadRowsWarning
-from hybridnb.corpora.sentences import ParallelSentences, load_sentences
+from hybridnb.corpora.sentences import ParallelSentences
 
 TEXTS = {"de": ["ja, gern", "nein"], "en": ["yes", "no"], "zh": ["是", "不"]}
 ROWS = [dict(zip(TEXTS, texts, strict=True)) for texts in zip(*TEXTS.values(), strict=True)]

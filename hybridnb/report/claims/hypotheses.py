@@ -93,8 +93,8 @@ def planned(benchmarks: Sequence[str]) -> pd.DataFrame:
     Returns:
         claim, hypothesis, measure, benchmarks, direction, smallest (as text); a row a measure of `HYPOTHESES`.
     """
-    of_mapping = {label: f"{SMALLEST[label]:g}" for label in MAP}
-    of_mapping[DISTANCE] = f"{SMALLEST_DISTANCE:.0%} of that of {NOT_TRAINED}"
+    smallest = {label: f"{SMALLEST[label]:g}" for label in MAP}
+    smallest[DISTANCE] = f"{SMALLEST_DISTANCE:.0%} of that of {NOT_TRAINED}"
     rows = [
         {
             "claim": one.key,
@@ -102,7 +102,7 @@ def planned(benchmarks: Sequence[str]) -> pd.DataFrame:
             "measure": label,
             "benchmarks": " ".join(map(benchmark_name, benchmarks)),
             "direction": "higher" if MEASURES[label].higher_is_better else "lower",
-            "smallest": of_mapping[label],
+            "smallest": smallest[label],
         }
         for one in HYPOTHESES
         for label in one.labels

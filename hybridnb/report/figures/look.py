@@ -38,7 +38,6 @@ INK = "0.15"
 HALO = [withStroke(linewidth=3, foreground="white")]
 """Of words that stand on lines."""
 
-
 LEVELS = LinearSegmentedColormap.from_list("levels", ["white", "#7a8fb5", "#16264a"])
 
 DIFFERENCES = LinearSegmentedColormap.from_list("differences", ["#16264a", "white", "#e08a00"])
