@@ -14,6 +14,7 @@ import typer
 import typer.core
 from toy import write_study
 
+import hybridnb
 from hybridnb import corpora
 from hybridnb.cli import app
 from hybridnb.measures.catalogue import _METRICS, Measure
@@ -122,3 +123,8 @@ def test_files_that_a_page_takes_in_are_there() -> None:
     }
     assert all((ROOT / name).is_file() for names in taken.values() for name in names)
     assert taken["own-model.md"] and taken["trainer.md"]
+
+
+def test_the_reference_has_every_name_of_the_package() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert set(hybridnb.__all__) <= set(re.findall(r"^::: \S+\.(\w+)$", reference, re.MULTILINE))

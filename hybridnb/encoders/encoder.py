@@ -88,7 +88,7 @@ class DualEncoder(torch.nn.Module):
 
         Args:
             model: Hub name, transformers or sentence-transformers directory, run of ours, or a registered name.
-            pooling: One of `POOLINGS`.
+            pooling: One of `pipeline.POOLINGS`.
             query_prefix: Put before every query.
             passage_prefix: Put before every passage.
             max_query_length: In tokens, the prefix and the special tokens included.

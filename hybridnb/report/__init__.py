@@ -1,1 +1,1 @@
-"""Numbers -> tables, figures, the paper's figures, claims."""
+"""Numbers -> tables, figures, claims, typology; the paper's figures, answers, comparisons, hits; what others load."""

@@ -1,1 +1,1 @@
-"""Vectors -> ranks: exact ranks over whole pools, BM25, the ranks table."""
+"""Vectors -> ranks: exact ranks over whole pools, BM25, TREC runs, the ranks table; shards of what does not fit."""

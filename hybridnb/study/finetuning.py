@@ -122,8 +122,9 @@ def _make(
 def _train(
     study: Study, run: Run, encoder: DualEncoder, corpus: ParallelCorpus, held_out: ParallelCorpus
 ) -> tuple[Trained, tuple[str, ...]]:
+    from hybridnb.training.data import validation_batches
     from hybridnb.training.lookalikes import groups_as_read
-    from hybridnb.training.trainer import train, validation_batches
+    from hybridnb.training.trainer import train
 
     groups = groups_as_read(corpus, encoder, study.training, study.languages)
     sampler = batches(study, corpus, run.strategy, run.seed, groups)
