@@ -28,7 +28,7 @@ from hybridnb.encoders.encoder import DualEncoder
 from hybridnb.training import checkpoints
 from hybridnb.training.attention import quick_backward
 from hybridnb.training.batching import BatchSampler
-from hybridnb.training.data import Ahead, Batch, Collator, StepDataset, validation_batches
+from hybridnb.training.data import Ahead, Batch, Collator, StepDataset
 from hybridnb.training.dropout import quick_dropout
 from hybridnb.training.finite import check_gradient, check_validation, check_weights
 from hybridnb.training.loss import (
@@ -45,8 +45,6 @@ from hybridnb.training.rows import RowAdamW, by_rows, gradients
 from hybridnb.training.settings import TrainingSettings
 from hybridnb.training.speed import Speed
 from hybridnb.training.watching import Progress
-
-__all__ = ["Trained", "train", "validation_batches"]
 
 SIDES = ("queries", "passages", "hard_negatives")
 """The parts of a batch that are encoded."""
@@ -254,7 +252,7 @@ def train(
     weights, however many there are, but for rounding (1e-6 of a loss) and the noise of dropout.
 
     Args:
-        validation: as `validation_batches` gives them.
+        validation: as `data.validation_batches` gives them.
         directory: holds the checkpoints while training runs; called again after a kill it goes on from the last
             one, with the same batches and the same dropout. Removed by the caller when all is saved.
 
