@@ -104,15 +104,34 @@ def _first(
     sizes = pool.sizes if only is None else pool.sizes[only : only + 1]
     depth = min(k + pool.excluded.row.shape[1], int(sizes.sum()))
     heap = faiss.ResultHeap(len(queries), depth, keep_max=True)
+    for start, block in _blocks_of_pool(pool, candidate_vectors, only):
+        scores, rows = faiss.knn(queries, block, min(depth, len(block)), faiss.METRIC_INNER_PRODUCT)
+        heap.add_result(scores, start + rows)
+    heap.finalize()
+    positions, scores = without_excluded(pool, heap.I, heap.D, k)
+    return First(-1 if only is None else only, np.arange(len(queries)), positions, scores)
+
+
+def _blocks_of_pool(
+    pool: Pool, candidate_vectors: Vectors, only: int | None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(position of the first row, up to BLOCK rows) through the merged pool, or through one language's part of it.
+
+    Small languages are put together: FAISS has less to keep and to merge.
+    """
+    first, waiting = 0, list[NDArray[np.float32]]()
     for code, language in pool.with_candidates:
         if only not in (None, code):
             continue
         for start, block in blocks(language, candidate_vectors[language], BLOCK):
-            scores, rows = faiss.knn(queries, block, min(depth, len(block)), faiss.METRIC_INNER_PRODUCT)
-            heap.add_result(scores, pool.starts[code] + start + rows)
-    heap.finalize()
-    positions, scores = without_excluded(pool, heap.I, heap.D, k)
-    return First(-1 if only is None else only, np.arange(len(queries)), positions, scores)
+            if waiting and sum(map(len, waiting)) + len(block) > BLOCK:
+                yield first, np.concatenate(waiting)
+                waiting = []
+            if not waiting:
+                first = int(pool.starts[code]) + start
+            waiting.append(block)
+    if waiting:
+        yield first, np.concatenate(waiting)
 
 
 def without_excluded(
