@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from hybridnb.training.dropout import dropout, quick_dropout
 
@@ -37,6 +38,21 @@ def test_what_falls_gets_no_gradient() -> None:
     dropped.sum().backward()
     assert values.grad is not None
     torch.testing.assert_close(values.grad * values, dropped)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_computed_again_in_the_backward_pass_draws_the_same(seed: int) -> None:
+    layers = nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.3), nn.Linear(6, 6), nn.Dropout(0.3))
+    gradients = []
+    for again in (False, True):
+        layers.zero_grad()
+        torch.manual_seed(seed)
+        values = torch.rand(20, 6)
+        with quick_dropout(layers):
+            made = checkpoint(layers, values, use_reentrant=False) if again else layers(values)
+            (made**2).sum().backward()
+        gradients.append([weight.grad.clone() for weight in layers.parameters() if weight.grad is not None])
+    torch.testing.assert_close(*gradients, atol=0, rtol=0)
 
 
 def test_the_seed_says_what_falls() -> None:
