@@ -177,6 +177,59 @@ def draw(table: pd.DataFrame) -> None:
     save(described(figure, words), "benchmarks", "index")
 
 
+def in_process(scratch: str, what: str, factory: str) -> dict[str, Any]:
+    """What `step` tells, of a fresh process with the arguments of this one."""
+    again = [sys.executable, "-m", "benchmarks.index", *sys.argv[1:], "--step", scratch, what, factory]
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    done = subprocess.run(again, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    took: dict[str, Any] = json.loads(done.stdout)
+    print(f"{what:7}{factory:12}", {key: round(value, 1) for key, value in took.items()}, flush=True)
+    return took
+
+
+def recall(exact: np.ndarray, found: np.ndarray, depth: int) -> float:
+    """Of the first by exact search, the share that is among the first that were found; [queries, K] both."""
+    shares = [len({*a[:depth]} & {*b[:depth]}) / depth for a, b in zip(exact, found, strict=True)]
+    return float(np.mean(shares))
+
+
+def row(
+    factory: str,
+    options: argparse.Namespace,
+    written: dict[str, Any],
+    built: dict[str, Any],
+    found: dict[str, Any],
+    exact: np.ndarray,
+    mine: np.ndarray,
+) -> dict[str, Any]:
+    """Of index.csv: what the steps of a factory string took, and what it found."""
+    told = description()
+    return {
+        "factory": factory,
+        "parameters": FACTORIES[factory],
+        "vectors": options.candidates,
+        "real": written["real"],
+        "dimension": 384,
+        "shards": -(-options.candidates // options.shard),
+        "queries": len(exact),
+        "vectors_mib": written["bytes"] / 2**20,
+        "disk_mib": built["bytes"] / 2**20,
+        "build_s": built["s"],
+        "build_cpu_s": built["cpu_s"],
+        "search_s": found["s"],
+        "search_cpu_s": found["cpu_s"],
+        "queries_per_s": len(exact) / found["s"],
+        "queries_per_cpu_s": len(exact) / found["cpu_s"],
+        "recall_10": recall(exact, mine, 10),
+        "recall_100": recall(exact, mine, K),
+        "peak_mib": max(written["peak_mib"], built["peak_mib"], found["peak_mib"]),
+        "build_peak_mib": built["peak_mib"],
+        "search_peak_mib": found["peak_mib"],
+        "machine": f"{told['device']}, load {os.getloadavg()[0]:.1f}, Python {told['python']}, "
+        f"faiss {told['versions']['faiss-cpu']}, {told['date']}",
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=1_000_000)
@@ -192,65 +245,14 @@ def main() -> None:
     if options.draw:
         draw(pd.read_csv(options.results / "index.csv", keep_default_na=False))
         return
-    rows, told = [], description()
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-
-        def run(what: str, factory: str) -> dict[str, Any]:
-            again = [
-                sys.executable,
-                "-m",
-                "benchmarks.index",
-                *sys.argv[1:],
-                "--step",
-                scratch,
-                what,
-                factory,
-            ]
-            environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-            done = subprocess.run(again, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-            took: dict[str, Any] = json.loads(done.stdout)
-            print(f"{what:7}{factory:12}", {key: round(value, 1) for key, value in took.items()}, flush=True)
-            return took
-
-        written = run("write", "Flat")
-        for factory, parameters in FACTORIES.items():
-            built = run("build", factory)
-            found = run("search", factory)
-            exact, mine = (np.load(Path(scratch) / f"{name}.npy") for name in ("Flat", factory))
-            recall = {
-                depth: float(
-                    np.mean(
-                        [len({*a[:depth]} & {*b[:depth]}) / depth for a, b in zip(exact, mine, strict=True)]
-                    )
-                )
-                for depth in (10, K)
-            }
-            rows.append(
-                {
-                    "factory": factory,
-                    "parameters": parameters,
-                    "vectors": options.candidates,
-                    "real": written["real"],
-                    "dimension": 384,
-                    "shards": -(-options.candidates // options.shard),
-                    "queries": len(exact),
-                    "vectors_mib": written["bytes"] / 2**20,
-                    "disk_mib": built["bytes"] / 2**20,
-                    "build_s": built["s"],
-                    "build_cpu_s": built["cpu_s"],
-                    "search_s": found["s"],
-                    "search_cpu_s": found["cpu_s"],
-                    "queries_per_s": len(exact) / found["s"],
-                    "queries_per_cpu_s": len(exact) / found["cpu_s"],
-                    "recall_10": recall[10],
-                    "recall_100": recall[K],
-                    "peak_mib": max(written["peak_mib"], built["peak_mib"], found["peak_mib"]),
-                    "build_peak_mib": built["peak_mib"],
-                    "search_peak_mib": found["peak_mib"],
-                    "machine": f"{told['device']}, load {os.getloadavg()[0]:.1f}, Python {told['python']}, "
-                    f"faiss {told['versions']['faiss-cpu']}, {told['date']}",
-                }
-            )
+        written = in_process(scratch, "write", "Flat")
+        for factory in FACTORIES:
+            built = in_process(scratch, "build", factory)
+            found = in_process(scratch, "search", factory)
+            positions = [np.load(Path(scratch) / f"{name}.npy") for name in ("Flat", factory)]
+            rows.append(row(factory, options, written, built, found, *positions))
     table = pd.DataFrame(rows)
     options.results.mkdir(parents=True, exist_ok=True)
     table.round(4).to_csv(options.results / "index.csv", index=False)
